@@ -1,0 +1,57 @@
+//! What talking faces cost the main thread: the four system sets of the plugin, over many faces at once.
+//!
+//! Divide by the number of faces for the cost of one. Nothing is rendered.
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use bevy::{ecs::schedule::SingleThreadedExecutor, prelude::*};
+use bevy_talkie::prelude::*;
+use common::{add_clip, bursts, glb::Character, spawn_face, talking_app, until};
+use divan::Bencher;
+
+fn main() {
+    divan::main();
+}
+
+/// Faces in the middle of their lines, with blinks, gaze and head life. Subtract `silent` for what talking costs.
+#[divan::bench(args = [1, 10, 100])]
+fn talking(bencher: Bencher, count: usize) {
+    run(bencher, count, true);
+}
+
+#[divan::bench(args = [1, 10, 100])]
+fn silent(bencher: Bencher, count: usize) {
+    run(bencher, count, false);
+}
+
+fn run(bencher: Bencher, count: usize, talk: bool) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shapes: Vec<&str> = FaceChannel::ALL.iter().map(|channel| channel.name()).collect();
+    Character { shapes: &shapes, joints: &[("head", None, [0.0, 0.0, 0.0, 1.0])], ..default() }
+        .write(folder.path(), "face.glb");
+    let mut app = talking_app(folder.path());
+    app.edit_schedule(PostUpdate, |schedule| {
+        schedule.set_executor(SingleThreadedExecutor::new());
+    });
+    let faces: Vec<Entity> = (0..count).map(|_| spawn_face(&mut app, "face.glb")).collect();
+    if talk {
+        let clip = add_clip(&mut app, bursts(19.0));
+        for &face in &faces {
+            *app.world_mut().get_mut::<FaceLife>(face).expect("life") = FaceLife::default();
+            app.world_mut().commands().entity(face).say(clip.clone());
+        }
+        until(&mut app, "all tracks", |world| {
+            faces.iter().all(|face| {
+                world.get::<Voice>(*face).is_some_and(|v| v.track().is_some_and(|t| t.end_seconds() > 18.9))
+            })
+        });
+        // Real time is what passes while measuring: slow enough that nobody reaches the end.
+        app.insert_resource(bevy::time::TimeUpdateStrategy::ManualDuration(std::time::Duration::from_micros(100)));
+    }
+    bencher.bench_local(|| {
+        // Time passes in `First`; everything of this crate runs in `PostUpdate`.
+        app.world_mut().run_schedule(First);
+        app.world_mut().run_schedule(PostUpdate);
+    });
+}

@@ -1,0 +1,62 @@
+//! The settings by which a character performs what the network gives.
+
+use super::{FaceChannel, FacePose};
+
+/// How strongly a face performs speech. The names are those of the Audio2Face-3D parameters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Animator {
+    /// Factor on everything from the nose down: lips, jaw, cheeks, tongue. 0..=2, default 1.
+    pub lower_face_strength: f32,
+    /// Factor on everything above: brows, lids, gaze. 0..=2, default 1.
+    pub upper_face_strength: f32,
+}
+
+impl Default for Animator {
+    fn default() -> Self {
+        Self { lower_face_strength: 1.0, upper_face_strength: 1.0 }
+    }
+}
+
+impl Animator {
+    /// Applies the settings; weights end up within 0..=1. Values that are not numbers become rest.
+    pub fn apply(&self, pose: &mut FacePose) {
+        let strength = |value: f32| if value.is_finite() { value.clamp(0.0, 2.0) } else { 1.0 };
+        let (lower, upper) = (strength(self.lower_face_strength), strength(self.upper_face_strength));
+        for (channel, weight) in FaceChannel::ALL.into_iter().zip(&mut pose.weights) {
+            let scaled = *weight * if channel.is_upper_face() { upper } else { lower };
+            *weight = if scaled.is_finite() { scaled.clamp(0.0, 1.0) } else { 0.0 };
+        }
+        if pose.is_finite() {
+            pose.jaw_rotation = glam::Quat::IDENTITY.lerp(pose.jaw_rotation, lower.min(1.0));
+            pose.jaw_translation *= lower;
+        } else {
+            *pose = FacePose { weights: pose.weights, ..FacePose::REST };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strength_scales_its_half_and_clamps() {
+        let mut pose = FacePose::REST;
+        pose.set(FaceChannel::JawOpen, 0.8);
+        pose.set(FaceChannel::BrowInnerUp, 0.4);
+        Animator { lower_face_strength: 1.5, upper_face_strength: 0.5 }.apply(&mut pose);
+        assert_eq!(pose.weight(FaceChannel::JawOpen), 1.0);
+        assert_eq!(pose.weight(FaceChannel::BrowInnerUp), 0.2);
+    }
+
+    #[test]
+    fn nothing_that_is_not_a_number_passes() {
+        let mut pose = FacePose::REST;
+        pose.set(FaceChannel::JawOpen, f32::NAN);
+        pose.set(FaceChannel::MouthClose, f32::INFINITY);
+        pose.head_rotation.x = f32::NAN;
+        Animator { lower_face_strength: f32::NAN, upper_face_strength: -3.0 }.apply(&mut pose);
+        assert!(pose.is_finite());
+        assert_eq!(pose.weight(FaceChannel::JawOpen), 0.0);
+    }
+}

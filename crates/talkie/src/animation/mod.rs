@@ -1,0 +1,11 @@
+//! Face poses and how they move: channels, poses, tracks and the animator's settings.
+
+mod animator;
+mod channel;
+mod pose;
+mod track;
+
+pub use animator::Animator;
+pub use channel::{ARKIT_COUNT, CHANNEL_COUNT, FaceChannel};
+pub use pose::{FacePose, JOINT_COLUMNS};
+pub use track::{FaceTrack, FrameRate, TrackError};

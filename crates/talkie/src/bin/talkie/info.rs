@@ -1,0 +1,50 @@
+//! `talkie info`.
+
+use std::path::PathBuf;
+
+use talkie::{inference::Runtime, model::FaceModel};
+
+use crate::{Failure, model_folder};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Folder of the bundle; default as for `animate`.
+    bundle: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let folder = model_folder(arguments.bundle.as_deref())?;
+    let runtime = Runtime::global()?;
+    println!("engine      {} {}", runtime.backend(), runtime.version());
+    println!("device      CPU, 1 thread");
+    match runtime.library() {
+        Some(library) => println!("library     {}", library.display()),
+        None => println!("library     none needed"),
+    }
+    for attempt in runtime.passed_over() {
+        println!("passed over {}: {}", attempt.path.display(), attempt.reason);
+    }
+    println!("bundle      {}", folder.display());
+    let model = FaceModel::load_dir(&folder, Ok(runtime))?;
+    let manifest = model.manifest();
+    println!("name        {}", manifest.name);
+    println!("kind        {:?}, format version {}", manifest.kind, manifest.version);
+    println!(
+        "hears       {} Hz mono, {} mel bands every {:.0} ms",
+        manifest.sample_rate,
+        manifest.features.log_mel.bands,
+        manifest.frame_rate.seconds(1) * 1e3
+    );
+    println!(
+        "gives       {} poses per second of {} channels, {:.1} ms of look-ahead",
+        manifest.frame_rate.hertz(),
+        manifest.channels.len(),
+        manifest.look_ahead_seconds() * 1e3
+    );
+    println!("channels    {}", manifest.channels.join(" "));
+    println!("license     {}", manifest.license);
+    if !manifest.training.is_null() {
+        println!("training    {}", serde_json::to_string_pretty(&manifest.training)?);
+    }
+    Ok(())
+}

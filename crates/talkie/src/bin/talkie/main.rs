@@ -1,0 +1,85 @@
+//! The `talkie` command: animates files, explains bundles, measures quality.
+
+use std::{
+    env, fmt,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+mod animate;
+mod eval;
+mod info;
+
+/// Audio to facial animation.
+///
+/// Exit codes: 0 done, 1 it failed (the reason is on standard error), 2 wrong usage.
+/// ONNX Runtime is looked for in ORT_DYLIB_PATH, beside the program and in a folder `onnxruntime` above it; without it
+/// the embedded tract engine runs. TALKIE_BACKEND=ort|tract forces one of them.
+#[derive(Debug, Parser)]
+#[command(version, about, verbatim_doc_comment)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Animate a sound file (WAV, FLAC, Ogg Vorbis, MP3): one row of channel weights and joints per frame.
+    Animate(animate::Arguments),
+    /// Explain a bundle: what it is, what it needs, which engine and device would run it.
+    Info(info::Arguments),
+    /// Score a bundle on recordings with phoneme alignments (NAME.wav|ogg|flac|mp3 beside NAME.json).
+    Eval(eval::Arguments),
+}
+
+/// What went wrong, as one line for a person.
+#[derive(Debug)]
+struct Failure(String);
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Failure {
+    fn at(path: &Path, error: impl fmt::Display) -> Self {
+        Self(format!("{}: {error}", path.display()))
+    }
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Animate(arguments) => animate::run(&arguments),
+        Command::Info(arguments) => info::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(reason)) => {
+            eprintln!("talkie: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The bundle to use: the one that was named, or the default one of a checkout.
+fn model_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(folder) = named {
+        return Ok(folder.to_owned());
+    }
+    if let Some(folder) = env::var_os("TALKIE_MODEL").filter(|folder| !folder.is_empty()) {
+        return Ok(folder.into());
+    }
+    let usual = Path::new("assets/models/voice");
+    let executable = env::current_exe().unwrap_or_default();
+    env::current_dir()
+        .iter()
+        .map(PathBuf::as_path)
+        .chain(executable.ancestors())
+        .map(|folder| folder.join(usual))
+        .find(|folder| folder.join("model.json").is_file())
+        .ok_or_else(|| Failure("no model found: name a bundle folder with --model or in TALKIE_MODEL".into()))
+}

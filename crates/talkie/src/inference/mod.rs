@@ -1,0 +1,7 @@
+//! Running networks: ONNX Runtime found at run time, tract where there is none.
+
+mod network;
+mod runtime;
+
+pub use network::{Network, NetworkError, TensorInfo, TensorView};
+pub use runtime::{Attempt, Backend, Runtime, RuntimeError, RuntimeOptions};

@@ -1,0 +1,204 @@
+//! One loaded network.
+
+use ort::{
+    session::{Session, SessionInputValue},
+    value::{TensorElementType, TensorRef, ValueType},
+};
+
+use super::Runtime;
+
+/// A network could not be loaded or run.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// The bytes are no network this engine can run.
+    #[error("not a network that {backend} can load: {reason}")]
+    Load {
+        /// The engine.
+        backend: super::Backend,
+        /// What it said.
+        reason: String,
+    },
+    /// An expected input or output is missing.
+    #[error("the network has no {direction} {name:?}; it has {available}")]
+    MissingTensor {
+        /// `input` or `output`.
+        direction: &'static str,
+        /// The name that was looked for.
+        name: String,
+        /// The names that exist.
+        available: String,
+    },
+    /// A tensor has the wrong type or shape.
+    #[error("{direction} {name:?} of the network is {found}; expected float32 {expected}")]
+    WrongTensor {
+        /// `input` or `output`.
+        direction: &'static str,
+        /// Name of the tensor.
+        name: String,
+        /// What the network has.
+        found: String,
+        /// What the bundle promises.
+        expected: String,
+    },
+    /// Running it failed.
+    #[error("the network failed to run: {0}")]
+    Run(String),
+    /// It ran and gave something that is not a number.
+    #[error("the network gave a value that is not finite for channel {channel} at {seconds:.2} s")]
+    NotFinite {
+        /// Which output channel.
+        channel: String,
+        /// Where in the speech, in seconds.
+        seconds: f64,
+    },
+}
+
+/// What a network says about one of its tensors. A dimension of -1 is free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Name in the graph.
+    pub name: String,
+    /// Whether the elements are 32-bit floats.
+    pub is_f32: bool,
+    /// Dimensions, -1 where free.
+    pub shape: Vec<i64>,
+}
+
+impl TensorInfo {
+    fn describe(&self) -> String {
+        format!("{} {}", if self.is_f32 { "float32" } else { "of another type" }, shape_text(&self.shape))
+    }
+}
+
+fn shape_text(shape: &[i64]) -> String {
+    let dimensions: Vec<_> = shape.iter().map(|&d| if d < 0 { "?".into() } else { d.to_string() }).collect();
+    format!("[{}]", dimensions.join(", "))
+}
+
+/// An input: shape and values, borrowed.
+#[derive(Debug, Clone, Copy)]
+pub struct TensorView<'a> {
+    /// Name in the graph.
+    pub name: &'a str,
+    /// Dimensions.
+    pub shape: [usize; 3],
+    /// Values, last dimension fastest.
+    pub values: &'a [f32],
+}
+
+/// A network, ready to run.
+#[derive(Debug)]
+pub struct Network {
+    session: Session,
+    inputs: Vec<TensorInfo>,
+    outputs: Vec<TensorInfo>,
+}
+
+impl Network {
+    /// Loads a network from the bytes of an ONNX file. It will use one thread of the caller: these networks are small,
+    /// and a game has other uses for its cores.
+    ///
+    /// # Errors
+    /// [`NetworkError::Load`] if the engine cannot read it.
+    pub fn load(runtime: &Runtime, onnx: &[u8]) -> Result<Self, NetworkError> {
+        let failed = |error: String| NetworkError::Load { backend: runtime.backend(), reason: error };
+        if onnx.is_empty() {
+            return Err(failed("the file is empty (0 bytes)".into()));
+        }
+        let mut builder = Session::builder(runtime.environment()).map_err(|error| failed(error.to_string()))?;
+        if runtime.backend() == super::Backend::OnnxRuntime {
+            builder = builder
+                .with_intra_threads(1)
+                .and_then(|builder| builder.with_inter_threads(1))
+                .map_err(|error| failed(error.to_string()))?;
+        }
+        let session = builder.commit_from_memory(onnx).map_err(|error| failed(error.to_string()))?;
+        let describe = |outlets: &[ort::value::Outlet]| {
+            outlets
+                .iter()
+                .map(|outlet| match outlet.dtype() {
+                    ValueType::Tensor { ty, shape, .. } => TensorInfo {
+                        name: outlet.name().to_owned(),
+                        is_f32: *ty == TensorElementType::Float32,
+                        shape: shape.to_vec(),
+                    },
+                    _ => TensorInfo { name: outlet.name().to_owned(), is_f32: false, shape: Vec::new() },
+                })
+                .collect::<Vec<_>>()
+        };
+        let (inputs, outputs) = (describe(session.inputs()), describe(session.outputs()));
+        Ok(Self { session, inputs, outputs })
+    }
+
+    /// The inputs of the graph.
+    pub fn inputs(&self) -> &[TensorInfo] {
+        &self.inputs
+    }
+
+    /// The outputs of the graph.
+    pub fn outputs(&self) -> &[TensorInfo] {
+        &self.outputs
+    }
+
+    /// Checks that an input exists with float elements and these dimensions (-1 for a free one).
+    ///
+    /// # Errors
+    /// [`NetworkError::MissingTensor`] or [`NetworkError::WrongTensor`].
+    pub fn expect_input(&self, name: &str, shape: &[i64]) -> Result<(), NetworkError> {
+        expect("input", &self.inputs, name, shape)
+    }
+
+    /// Checks an output, as [`expect_input`](Self::expect_input).
+    ///
+    /// # Errors
+    /// [`NetworkError::MissingTensor`] or [`NetworkError::WrongTensor`].
+    pub fn expect_output(&self, name: &str, shape: &[i64]) -> Result<(), NetworkError> {
+        expect("output", &self.outputs, name, shape)
+    }
+
+    /// Runs the network and hands every wanted output, in the order asked for, to `receive` (index, shape, values).
+    ///
+    /// # Errors
+    /// [`NetworkError::Run`] if the engine fails.
+    pub fn run(
+        &mut self,
+        inputs: &[TensorView<'_>],
+        outputs: &[&str],
+        mut receive: impl FnMut(usize, &[i64], &[f32]),
+    ) -> Result<(), NetworkError> {
+        let failed = |error: ort::Error| NetworkError::Run(error.to_string());
+        let mut values = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            let tensor = TensorRef::from_array_view((input.shape, input.values)).map_err(failed)?;
+            values.push((input.name, SessionInputValue::from(tensor)));
+        }
+        let results = self.session.run(values).map_err(failed)?;
+        for (index, name) in outputs.iter().enumerate() {
+            let value = results.get(*name).ok_or_else(|| NetworkError::Run(format!("no output {name:?}")))?;
+            let (shape, values) = value.try_extract_tensor::<f32>().map_err(failed)?;
+            receive(index, shape, values);
+        }
+        Ok(())
+    }
+}
+
+fn expect(direction: &'static str, tensors: &[TensorInfo], name: &str, shape: &[i64]) -> Result<(), NetworkError> {
+    let Some(tensor) = tensors.iter().find(|tensor| tensor.name == name) else {
+        let names: Vec<_> = tensors.iter().map(|tensor| format!("{:?}", tensor.name)).collect();
+        return Err(NetworkError::MissingTensor { direction, name: name.into(), available: names.join(", ") });
+    };
+    // Engines may leave a dimension open that the graph fixes; only a contradiction is an error.
+    let fits = tensor.is_f32
+        && tensor.shape.len() == shape.len()
+        && tensor.shape.iter().zip(shape).all(|(&has, &wants)| has < 0 || wants < 0 || has == wants);
+    if fits {
+        return Ok(());
+    }
+    Err(NetworkError::WrongTensor {
+        direction,
+        name: name.into(),
+        found: tensor.describe(),
+        expected: shape_text(shape),
+    })
+}

@@ -1,0 +1,273 @@
+//! Which engine runs the networks of this process, and how it was found.
+
+use std::{
+    env, fmt, fs, io,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use ort::{environment::Environment, logging::LogLevel};
+
+/// The engine behind the networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Backend {
+    /// ONNX Runtime, loaded from a shared library.
+    OnnxRuntime,
+    /// The embedded tract: pure Rust, no library needed, about ten times slower.
+    Tract,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OnnxRuntime => "ONNX Runtime",
+            Self::Tract => "tract",
+        })
+    }
+}
+
+/// A library that was tried and passed over.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The file.
+    pub path: PathBuf,
+    /// Why it was not taken.
+    pub reason: String,
+}
+
+/// Why no engine could be had.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuntimeError {
+    /// Neither a library nor the embedded engine is available.
+    #[error("no ONNX Runtime library was found{}{}", list(.tried), .hint)]
+    NotFound {
+        /// What was tried.
+        tried: Vec<Attempt>,
+        /// What would help.
+        hint: &'static str,
+    },
+    /// `TALKIE_BACKEND` names no engine.
+    #[error("TALKIE_BACKEND is {0:?}; expected \"ort\" or \"tract\"")]
+    UnknownBackend(String),
+    /// The engine itself failed to start.
+    #[error("{backend} did not start: {reason}")]
+    Start {
+        /// Which engine.
+        backend: Backend,
+        /// What it said.
+        reason: String,
+    },
+}
+
+fn list(tried: &[Attempt]) -> String {
+    tried.iter().map(|attempt| format!("; {}: {}", attempt.path.display(), attempt.reason)).collect()
+}
+
+/// How the engine is chosen.
+#[derive(Debug, Clone, Default)]
+pub struct RuntimeOptions {
+    /// An ONNX Runtime library to try first.
+    pub library: Option<PathBuf>,
+    /// The engine to use and no other. `TALKIE_BACKEND` (`ort` or `tract`) decides where this is `None`.
+    pub backend: Option<Backend>,
+}
+
+/// The engine of this process. There is one: the first use decides, later uses get the same.
+///
+/// Libraries are tried in this order: [`RuntimeOptions::library`]; the environment variable `ORT_DYLIB_PATH`; beside the
+/// executable; in a folder `onnxruntime` beside or above it (`cargo xtask setup` fills `target/onnxruntime`). One that
+/// cannot be loaded or is older than the API this crate was built for is passed over with a reason
+/// ([`passed_over`](Self::passed_over)); if none remains, tract serves (feature `tract`).
+#[derive(Debug)]
+pub struct Runtime {
+    backend: Backend,
+    version: String,
+    library: Option<PathBuf>,
+    passed_over: Vec<Attempt>,
+    environment: Environment,
+}
+
+static RUNTIME: OnceLock<Result<Runtime, RuntimeError>> = OnceLock::new();
+
+impl Runtime {
+    /// The engine of this process, chosen with default options if nothing was chosen yet.
+    ///
+    /// # Errors
+    /// [`RuntimeError`]: the same at every call.
+    pub fn global() -> Result<&'static Self, RuntimeError> {
+        Self::init(RuntimeOptions::default())
+    }
+
+    /// Chooses the engine of this process. If it was chosen before, the options have no effect.
+    ///
+    /// # Errors
+    /// [`RuntimeError`]: the same at every call.
+    pub fn init(options: RuntimeOptions) -> Result<&'static Self, RuntimeError> {
+        RUNTIME.get_or_init(|| start(options)).as_ref().map_err(Clone::clone)
+    }
+
+    /// Which engine it is.
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// Version of the engine in its own words.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The library in use, where there is one.
+    pub fn library(&self) -> Option<&Path> {
+        self.library.as_deref()
+    }
+
+    /// Libraries that were tried and not taken, with the reason.
+    pub fn passed_over(&self) -> &[Attempt] {
+        &self.passed_over
+    }
+
+    pub(super) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+}
+
+fn start(options: RuntimeOptions) -> Result<Runtime, RuntimeError> {
+    let wanted = match (options.backend, env::var("TALKIE_BACKEND").ok().as_deref()) {
+        (Some(backend), _) => Some(backend),
+        (None, None | Some("")) => None,
+        (None, Some("ort")) => Some(Backend::OnnxRuntime),
+        (None, Some("tract")) => Some(Backend::Tract),
+        (None, Some(other)) => return Err(RuntimeError::UnknownBackend(other.into())),
+    };
+    let mut passed_over = Vec::new();
+    if wanted != Some(Backend::Tract) {
+        for path in candidates(options.library) {
+            match ort::init_from(&path) {
+                Ok(builder) => {
+                    let environment = build(builder, Backend::OnnxRuntime)?;
+                    let version = ort::info().split("git-").next().unwrap_or_default();
+                    let version = library_version(&path).unwrap_or_else(|| version.trim().to_owned());
+                    return Ok(Runtime {
+                        backend: Backend::OnnxRuntime,
+                        version,
+                        library: Some(path),
+                        passed_over,
+                        environment,
+                    });
+                }
+                Err(error) => {
+                    log::warn!("ONNX Runtime at {} is passed over: {error}", path.display());
+                    passed_over.push(Attempt { path, reason: error.to_string() });
+                }
+            }
+        }
+    }
+    if wanted == Some(Backend::OnnxRuntime) {
+        let hint = "; run `cargo xtask setup` or set ORT_DYLIB_PATH";
+        return Err(RuntimeError::NotFound { tried: passed_over, hint });
+    }
+    start_tract(passed_over)
+}
+
+#[cfg(feature = "tract")]
+fn start_tract(passed_over: Vec<Attempt>) -> Result<Runtime, RuntimeError> {
+    ort::set_api(ort_tract::api());
+    let environment = build(ort::init(), Backend::Tract)?;
+    Ok(Runtime { backend: Backend::Tract, version: "embedded".into(), library: None, passed_over, environment })
+}
+
+#[cfg(not(feature = "tract"))]
+fn start_tract(passed_over: Vec<Attempt>) -> Result<Runtime, RuntimeError> {
+    let hint = "; run `cargo xtask setup`, set ORT_DYLIB_PATH, or build with the feature `tract`";
+    Err(RuntimeError::NotFound { tried: passed_over, hint })
+}
+
+fn build(builder: ort::environment::EnvironmentBuilder, backend: Backend) -> Result<Environment, RuntimeError> {
+    let environment = builder
+        .with_name("talkie")
+        .with_telemetry(false)
+        .build()
+        .map_err(|error| RuntimeError::Start { backend, reason: error.to_string() })?;
+    if backend == Backend::OnnxRuntime {
+        environment.set_log_level(LogLevel::Error);
+    }
+    Ok(environment)
+}
+
+/// Library files worth trying, best first, each once.
+fn candidates(explicit: Option<PathBuf>) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = explicit.into_iter().collect();
+    found.extend(env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from));
+    if let Ok(executable) = env::current_exe() {
+        for folder in executable.ancestors().skip(1) {
+            if folder == executable.parent().unwrap_or(folder) {
+                found.extend(libraries_in(folder).unwrap_or_default());
+            }
+            found.extend(libraries_in(&folder.join("onnxruntime")).unwrap_or_default());
+        }
+    }
+    for path in &mut found {
+        if let Ok(absolute) = std::path::absolute(&*path) {
+            *path = absolute;
+        }
+    }
+    let mut seen = Vec::new();
+    found.retain(|path| {
+        !seen.contains(path) && {
+            seen.push(path.clone());
+            true
+        }
+    });
+    found
+}
+
+/// ONNX Runtime libraries directly in a folder, newest name first.
+fn libraries_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut libraries: Vec<PathBuf> = fs::read_dir(folder)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_library_name))
+        .collect();
+    libraries.sort();
+    libraries.reverse();
+    Ok(libraries)
+}
+
+fn is_library_name(name: &str) -> bool {
+    name == "onnxruntime.dll"
+        || name.starts_with("libonnxruntime.so")
+        || (name.starts_with("libonnxruntime.") && name.ends_with(".dylib"))
+}
+
+/// `libonnxruntime.so.1.31.1` tells its version by its name.
+fn library_version(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let version: String = name.chars().skip_while(|c| !c.is_ascii_digit()).collect();
+    let version = version.trim_end_matches(".dylib");
+    (version.contains('.')).then(|| version.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn library_names_of_all_systems_are_known_and_companions_are_not() {
+        for name in ["libonnxruntime.so", "libonnxruntime.so.1.31.1", "libonnxruntime.1.31.1.dylib", "onnxruntime.dll"]
+        {
+            assert!(is_library_name(name), "{name}");
+        }
+        for name in ["libonnxruntime_providers_shared.so", "onnxruntime.lib", "libort.so"] {
+            assert!(!is_library_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_explicit_library_comes_first_and_only_once() {
+        let path = PathBuf::from("/somewhere/libonnxruntime.so");
+        let found = candidates(Some(path.clone()));
+        assert_eq!(found.first(), Some(&path));
+        assert_eq!(found.iter().filter(|&candidate| *candidate == path).count(), 1);
+    }
+}

@@ -1,0 +1,80 @@
+//! Matching the names of blend shapes.
+
+use crate::animation::FaceChannel;
+
+/// How far a jaw joint turns where a rig has no `jawOpen` shape and the channel is at 1: 24.5 degrees, the opening of
+/// the ARKit shape as measured on the default characters.
+pub const JAW_OPEN_RADIANS: f32 = 0.4276;
+
+/// How the name of a shape was recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShapeMatch {
+    /// The name is exactly the channel's.
+    Exact(FaceChannel),
+    /// The same name in another notation: letter case, underscores, or `_L` / `_R` for the side.
+    Respelled(FaceChannel),
+    /// No channel has this name.
+    Unknown,
+}
+
+impl ShapeMatch {
+    /// The channel that was recognised.
+    pub fn channel(self) -> Option<FaceChannel> {
+        match self {
+            Self::Exact(channel) | Self::Respelled(channel) => Some(channel),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// Recognises the name of a shape: the whole name, never a part of it (`mouth` inside `mouthwash_closed` binds nothing).
+pub fn match_shape(name: &str) -> ShapeMatch {
+    if let Some(channel) = FaceChannel::from_name(name) {
+        return ShapeMatch::Exact(channel);
+    }
+    let sided = |side: &str, word: &str| {
+        let stem = name.strip_suffix(side).or_else(|| name.strip_suffix(&side.to_ascii_lowercase()))?;
+        Some(format!("{stem}{word}"))
+    };
+    let spelled = sided("_L", "Left").or_else(|| sided("_R", "Right")).unwrap_or_else(|| name.to_owned());
+    FaceChannel::ALL
+        .into_iter()
+        .find(|channel| {
+            let plain = |c: &char| *c != '_';
+            spelled
+                .chars()
+                .filter(plain)
+                .flat_map(char::to_lowercase)
+                .eq(channel.name().chars().flat_map(char::to_lowercase))
+        })
+        .map_or(ShapeMatch::Unknown, ShapeMatch::Respelled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notations_of_the_same_name_are_recognised() {
+        use FaceChannel::{EyeBlinkLeft, JawOpen, MouthSmileRight};
+        assert_eq!(match_shape("jawOpen"), ShapeMatch::Exact(JawOpen));
+        for (name, channel) in [
+            ("JawOpen", JawOpen),
+            ("jaw_open", JawOpen),
+            ("JAWOPEN", JawOpen),
+            ("eyeBlink_L", EyeBlinkLeft),
+            ("EyeBlink_Left", EyeBlinkLeft),
+            ("eyeblink_l", EyeBlinkLeft),
+            ("mouthSmile_R", MouthSmileRight),
+        ] {
+            assert_eq!(match_shape(name), ShapeMatch::Respelled(channel), "{name}");
+        }
+    }
+
+    #[test]
+    fn parts_of_names_never_bind() {
+        for name in ["jaw", "open", "myJawOpen", "jawOpen2", "eyeBlink", "mouth", "", "_L", "Fcl_EYE_Close"] {
+            assert_eq!(match_shape(name), ShapeMatch::Unknown, "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The `talkie` command, as a shell sees it. Needs the feature `cli`.
+#![cfg(feature = "cli")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+fn tiny() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tiny")
+}
+
+fn talkie(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_talkie"));
+    command.args(arguments).env("TALKIE_MODEL", tiny()).env_remove("TALKIE_BACKEND").env_remove("ORT_DYLIB_PATH");
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn fails(output: &Output, code: i32, parts: &[&str]) {
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    for part in parts {
+        assert!(said.contains(part), "expected {part:?} in: {said}");
+    }
+}
+
+fn voice(folder: &Path, seconds: f32) -> String {
+    let path = folder.join("voice.wav");
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 22_050,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+    for i in 0..(22_050.0 * seconds) as usize {
+        writer.write_sample(((i as f32 * 0.05).sin() * 9_000.0) as i16).unwrap();
+    }
+    writer.finalize().unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn animate_writes_the_promised_columns_at_the_promised_rate() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, csv) = (voice(folder.path(), 1.0), folder.path().join("track.csv"));
+    let output = talkie(&["animate", &input, "-o", csv.to_str().unwrap()]).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("real-time factor"));
+    let csv = fs::read_to_string(csv).unwrap();
+    let mut lines = csv.lines();
+    let head: Vec<&str> = lines.next().unwrap().split(',').collect();
+    assert_eq!(head.len(), 1 + 52 + 16 + 15);
+    assert_eq!(
+        (head[0], head[1], head[18], head[52], head[53], head[69]),
+        ("time", "eyeBlinkLeft", "jawOpen", "tongueOut", "tongueTipUp", "jawRotationX")
+    );
+    let rows: Vec<Vec<f64>> = lines.map(|line| line.split(',').map(|value| value.parse().unwrap()).collect()).collect();
+    // 50 frames at 50 per second end at 0.98 s: 59 frames at 60 per second lie within.
+    assert_eq!(rows.len(), 59);
+    assert!(rows.windows(2).all(|pair| (pair[1][0] - pair[0][0] - 1.0 / 60.0).abs() < 2e-6));
+    assert!(rows.iter().all(|row| (0.0..=1.0).contains(&row[18])));
+
+    let json = folder.path().join("track.json");
+    assert!(talkie(&["animate", &input, "-o", json.to_str().unwrap(), "--fps", "30"]).status().unwrap().success());
+    let track: talkie::animation::FaceTrack = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
+    assert_eq!(track.frame_rate().hertz(), 30.0);
+}
+
+#[test]
+fn bad_input_ends_with_a_reason_and_a_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = voice(folder.path(), 0.2);
+    let out = folder.path().join("x.csv");
+    let out = out.to_str().unwrap();
+    fails(&talkie(&["animate", "nowhere.wav", "-o", out]).output().unwrap(), 1, &["nowhere.wav"]);
+    fails(&talkie(&["animate", &input, "-o", "x.fbx"]).output().unwrap(), 1, &["x.fbx", ".csv or .json"]);
+    fails(
+        &talkie(&["animate", &input, "-o", out, "--model", "/nowhere"]).output().unwrap(),
+        1,
+        &["/nowhere/model.json"],
+    );
+    fails(&talkie(&["animate", &input, "-o", out, "--fps", "0"]).output().unwrap(), 2, &["fps"]);
+    fails(&talkie(&["dance"]).output().unwrap(), 2, &["dance"]);
+    let text_file = folder.path().join("text.wav");
+    fs::write(&text_file, "not a sound").unwrap();
+    fails(
+        &talkie(&["animate", text_file.to_str().unwrap(), "-o", out]).output().unwrap(),
+        1,
+        &["text.wav", "not an audio file"],
+    );
+    fails(&talkie(&["info"]).env("TALKIE_BACKEND", "abacus").output().unwrap(), 1, &["abacus", "\"ort\" or \"tract\""]);
+}
+
+#[test]
+fn help_names_every_command() {
+    let output = talkie(&["--help"]).output().unwrap();
+    for command in ["animate", "info", "eval", "TALKIE_BACKEND"] {
+        assert!(text(&output.stdout).contains(command), "{command}");
+    }
+}
+
+#[test]
+fn tract_serves_and_agrees_with_onnx_runtime() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = voice(folder.path(), 1.0);
+    let track = |backend: &str| {
+        let csv = folder.path().join(format!("{backend}.csv"));
+        let output =
+            talkie(&["animate", &input, "-o", csv.to_str().unwrap()]).env("TALKIE_BACKEND", backend).output().unwrap();
+        output.status.success().then(|| fs::read_to_string(csv).unwrap())
+    };
+    let values = |csv: &str| -> Vec<f32> {
+        csv.lines().skip(1).flat_map(|line| line.split(',')).map(|v| v.parse().unwrap()).collect()
+    };
+    let tract = track("tract").expect("tract is always there");
+    // Where no ONNX Runtime is installed there is nothing to compare with.
+    if let Some(ort) = track("ort") {
+        assert!(values(&ort).iter().zip(&values(&tract)).all(|(a, b)| (a - b).abs() < 1e-4));
+    }
+}
+
+#[test]
+fn a_library_that_cannot_be_used_is_passed_over_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let junk = folder.path().join("libonnxruntime.so");
+    fs::write(&junk, "this is no library").unwrap();
+    let output = talkie(&["info"]).env("ORT_DYLIB_PATH", &junk).output().unwrap();
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(said.contains("passed over") && said.contains("libonnxruntime.so"), "{said}");
+}
+
+/// A library that says it is ONNX Runtime 1.10, built on the spot.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_library_that_is_too_old_is_passed_over_with_its_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, library) = (folder.path().join("old.rs"), folder.path().join("libonnxruntime.so.1.10.0"));
+    let code = r#"
+        #[repr(C)] pub struct Base { api: extern "C" fn(u32) -> usize, version: extern "C" fn() -> *const u8 }
+        extern "C" fn api(_: u32) -> usize { 0 }
+        extern "C" fn version() -> *const u8 { b"1.10.0\0".as_ptr() }
+        static BASE: Base = Base { api, version };
+        #[unsafe(no_mangle)] pub extern "C" fn OrtGetApiBase() -> &'static Base { &BASE }
+    "#;
+    fs::write(&source, code).unwrap();
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
+    let built = Command::new(rustc)
+        .args(["--edition", "2024", "--crate-type", "cdylib", "-o"])
+        .arg(&library)
+        .arg(&source)
+        .status()
+        .unwrap();
+    assert!(built.success());
+    let output = talkie(&["info"]).env("ORT_DYLIB_PATH", &library).output().unwrap();
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(said.contains("passed over") && said.contains("1.10.0"), "{said}");
+}

@@ -1,0 +1,255 @@
+//! Renders a contact sheet of a character's face, without a window: one picture per pose, in the order printed.
+//!
+//! ```text
+//! cargo run --example character_sheet -- assets/characters/ada.glb sheet.png [--poses all|key|NAME,NAME,..] [--size 320]
+//! ```
+//!
+//! Poses set morph weights by target name on every node that has that name, so any character with ARKit names works.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use bevy::app::PluginsState;
+use bevy::asset::LoadState;
+use bevy::camera::RenderTarget;
+use bevy::light::EnvironmentMapLight;
+use bevy::mesh::morph::MorphWeights;
+use bevy::prelude::*;
+use bevy::render::RenderPlugin;
+use bevy::render::pipelined_rendering::PipelinedRenderingPlugin;
+use bevy::render::render_resource::{PollType, TextureFormat, TextureUsages};
+use bevy::render::renderer::RenderDevice;
+use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
+use bevy::window::ExitCondition;
+use bevy::winit::WinitPlugin;
+use bevy::world_serialization::WorldInstanceReady;
+
+/// Pictures per row of the sheet.
+const COLUMNS: usize = 5;
+/// Every pose is rendered this many times larger and averaged down.
+const SUPERSAMPLE: u32 = 2;
+
+/// A camera position around the head and the morph weights to show. A weight named `x*` sets `xLeft` and `xRight`.
+struct Pose {
+    name: &'static str,
+    yaw: f32,
+    /// Height of the picture's centre and of the visible area, in metres above the neck joint.
+    frame: (f32, f32),
+    weights: &'static [(&'static str, f32)],
+}
+
+const BUST: (f32, f32) = (0.085, 0.40);
+const FACE: (f32, f32) = (0.125, 0.25);
+const MOUTH: (f32, f32) = (0.072, 0.10);
+const EYES: (f32, f32) = (0.145, 0.10);
+
+#[rustfmt::skip]
+const POSES: &[Pose] = &[
+    Pose { name: "front", yaw: 0.0, frame: BUST, weights: &[] },
+    Pose { name: "three_quarter", yaw: 35.0, frame: BUST, weights: &[("mouthSmile*", 0.3)] },
+    Pose { name: "profile", yaw: 90.0, frame: BUST, weights: &[] },
+    Pose { name: "back", yaw: 180.0, frame: BUST, weights: &[] },
+    Pose { name: "three_quarter_right", yaw: -40.0, frame: BUST, weights: &[] },
+    Pose { name: "jaw_open", yaw: 0.0, frame: FACE, weights: &[("jawOpen", 1.0)] },
+    Pose { name: "smile", yaw: 15.0, frame: FACE, weights: &[("mouthSmile*", 0.6), ("cheekSquint*", 0.4)] },
+    Pose { name: "blink", yaw: 0.0, frame: FACE, weights: &[("eyeBlink*", 1.0)] },
+    Pose { name: "ah", yaw: 20.0, frame: FACE, weights: &[("jawOpen", 0.45), ("mouthLowerDown*", 0.3), ("mouthUpperUp*", 0.2)] },
+    Pose { name: "oo", yaw: 20.0, frame: FACE, weights: &[("mouthPucker", 0.75), ("mouthFunnel", 0.35), ("jawOpen", 0.12)] },
+    Pose { name: "ee", yaw: -20.0, frame: FACE, weights: &[("mouthStretch*", 0.5), ("mouthSmile*", 0.25), ("mouthUpperUp*", 0.3), ("mouthLowerDown*", 0.35), ("jawOpen", 0.12)] },
+    Pose { name: "ff", yaw: -20.0, frame: FACE, weights: &[("mouthRollLower", 0.6), ("mouthUpperUp*", 0.35), ("jawOpen", 0.08)] },
+    Pose { name: "mm", yaw: 0.0, frame: FACE, weights: &[("jawOpen", 0.25), ("mouthClose", 0.25), ("mouthPress*", 0.4)] },
+    Pose { name: "joy", yaw: 25.0, frame: FACE, weights: &[("mouthSmile*", 0.75), ("jawOpen", 0.25), ("mouthUpperUp*", 0.35), ("cheekSquint*", 0.6), ("browInnerUp", 0.3)] },
+    Pose { name: "angry", yaw: -25.0, frame: FACE, weights: &[("browDown*", 0.9), ("noseSneer*", 0.5), ("mouthFrown*", 0.4), ("eyeSquint*", 0.5)] },
+    Pose { name: "sad", yaw: 10.0, frame: FACE, weights: &[("browInnerUp", 0.9), ("mouthFrown*", 0.5), ("eyeLookDown*", 0.4)] },
+    Pose { name: "look_left", yaw: 0.0, frame: FACE, weights: &[("eyeLookOutLeft", 1.0), ("eyeLookInRight", 1.0)] },
+    Pose { name: "close_closed", yaw: 0.0, frame: FACE, weights: &[("jawOpen", 1.0), ("mouthClose", 1.0)] },
+    Pose { name: "mouth", yaw: 0.0, frame: MOUTH, weights: &[] },
+    Pose { name: "eyes", yaw: 0.0, frame: EYES, weights: &[] },
+    Pose { name: "eyes_half", yaw: 0.0, frame: EYES, weights: &[("eyeBlink*", 0.5)] },
+    Pose { name: "eyes_shut", yaw: 0.0, frame: EYES, weights: &[("eyeBlink*", 1.0)] },
+    Pose { name: "mouth_smile", yaw: 0.0, frame: MOUTH, weights: &[("mouthSmile*", 0.6), ("jawOpen", 0.15), ("mouthUpperUp*", 0.4)] },
+    Pose { name: "tongue_tip_up", yaw: 10.0, frame: MOUTH, weights: &[("jawOpen", 0.5), ("tongueTipUp", 1.0)] },
+    Pose { name: "tongue_tip_down", yaw: 10.0, frame: MOUTH, weights: &[("jawOpen", 0.6), ("tongueTipDown", 1.0)] },
+    Pose { name: "tongue_roll_up", yaw: 10.0, frame: MOUTH, weights: &[("jawOpen", 0.7), ("tongueRollUp", 1.0)] },
+    Pose { name: "tongue_roll_left", yaw: 0.0, frame: MOUTH, weights: &[("jawOpen", 0.7), ("tongueRollLeft", 1.0)] },
+    Pose { name: "tongue_left", yaw: 0.0, frame: MOUTH, weights: &[("jawOpen", 0.7), ("tongueLeft", 1.0)] },
+    Pose { name: "tongue_stretch", yaw: 25.0, frame: MOUTH, weights: &[("jawOpen", 0.7), ("tongueStretch", 1.0)] },
+    Pose { name: "tongue_out", yaw: 25.0, frame: MOUTH, weights: &[("jawOpen", 0.6), ("tongueOut", 1.0)] },
+];
+
+/// The poses of `--poses key`.
+const KEY_POSES: usize = 10;
+
+#[derive(Resource, Default)]
+struct SceneIsReady(bool);
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [file, out, options @ ..] = args.as_slice() else {
+        panic!("usage: character_sheet FILE.glb OUT.png [--poses all|key|NAME,..] [--size N]");
+    };
+    let option = |name: &str| options.iter().position(|o| o == name).and_then(|i| options.get(i + 1));
+    let size: u32 = option("--size").map_or(320, |s| s.parse().expect("--size takes a number of pixels"));
+    let poses: Vec<&Pose> = match option("--poses").map(String::as_str) {
+        None | Some("all") => POSES.iter().collect(),
+        Some("key") => POSES.iter().take(KEY_POSES).collect(),
+        Some(names) => POSES.iter().filter(|p| names.split(',').any(|n| n == p.name)).collect(),
+    };
+
+    let file = std::fs::canonicalize(file).expect("the character file exists");
+    let mut app = headless_app(file.parent().expect("a file lies in a folder"));
+    let target = spawn_stage(&mut app, size * SUPERSAMPLE);
+    load_character(&mut app, file.file_name().and_then(|n| n.to_str()).expect("the file name is text"));
+
+    let rows = poses.len().div_ceil(COLUMNS);
+    let mut sheet = vec![0u8; COLUMNS * rows * (size * size * 4) as usize];
+    for (i, pose) in poses.iter().enumerate() {
+        println!("row {}, column {}: {}", i / COLUMNS + 1, i % COLUMNS + 1, pose.name);
+        strike(&mut app, pose);
+        let picture = photograph(&mut app, &target, size);
+        let (x, y, size) = (i % COLUMNS, i / COLUMNS, size as usize);
+        for (line, source) in picture.chunks_exact(size * 4).enumerate() {
+            let start = ((y * size + line) * COLUMNS + x) * size * 4;
+            sheet[start..start + size * 4].copy_from_slice(source);
+        }
+    }
+    let mut image =
+        Image::new_target_texture(COLUMNS as u32 * size, rows as u32 * size, TextureFormat::Rgba8UnormSrgb, None);
+    image.data = Some(sheet);
+    image.try_into_dynamic().expect("RGBA converts").to_rgb8().save(out).expect("the sheet can be written");
+}
+
+/// An app that renders without a window, in step with its updates.
+fn headless_app(folder: &Path) -> App {
+    let mut app = App::new();
+    app.add_plugins(
+        DefaultPlugins
+            .set(WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() })
+            .set(RenderPlugin { synchronous_pipeline_compilation: true, ..default() })
+            .set(AssetPlugin { file_path: folder.to_string_lossy().into_owned(), ..default() })
+            .disable::<WinitPlugin>()
+            .disable::<bevy::audio::AudioPlugin>()
+            .disable::<PipelinedRenderingPlugin>(),
+    );
+    app.insert_resource(ClearColor(Color::srgb(0.165, 0.185, 0.215))).init_resource::<SceneIsReady>();
+    while app.plugins_state() == PluginsState::Adding {
+        bevy::tasks::tick_global_task_pools_on_main_thread();
+    }
+    app.finish();
+    app.cleanup();
+    app
+}
+
+/// Camera, a shadowed key light, a soft fill and a rim light.
+fn spawn_stage(app: &mut App, size: u32) -> Handle<Image> {
+    let mut image = Image::new_target_texture(size, size, TextureFormat::Rgba8UnormSrgb, None);
+    image.texture_descriptor.usage |= TextureUsages::COPY_SRC;
+    let world = app.world_mut();
+    let mut images = world.resource_mut::<Assets<Image>>();
+    let target = images.add(image);
+    let sky = EnvironmentMapLight {
+        intensity: 420.0,
+        ..EnvironmentMapLight::hemispherical_gradient(
+            &mut images,
+            Color::srgb(0.80, 0.88, 1.0),
+            Color::srgb(0.55, 0.55, 0.58),
+            Color::srgb(0.36, 0.30, 0.27),
+        )
+    };
+    world.spawn((Camera3d::default(), RenderTarget::Image(target.clone().into()), Msaa::Off, sky));
+    for (color, illuminance, shadow_maps_enabled, from) in [
+        (Color::srgb(1.0, 0.95, 0.88), 6_500.0, true, Vec3::new(-1.0, 1.1, 1.5)),
+        (Color::srgb(0.80, 0.88, 1.0), 1_500.0, false, Vec3::new(1.6, 0.3, 1.2)),
+        (Color::srgb(1.0, 0.97, 0.92), 5_000.0, true, Vec3::new(0.9, 1.0, -1.4)),
+    ] {
+        world.spawn((
+            DirectionalLight { color, illuminance, shadow_maps_enabled, ..default() },
+            bevy::light::CascadeShadowConfigBuilder { num_cascades: 1, maximum_distance: 3.0, ..default() }.build(),
+            Transform::from_translation(from).looking_at(Vec3::ZERO, Vec3::Y),
+        ));
+    }
+    target
+}
+
+fn load_character(app: &mut App, file: &str) {
+    let asset = app.world().resource::<AssetServer>().load(GltfAssetLabel::Scene(0).from_asset(file.to_owned()));
+    app.world_mut()
+        .spawn(WorldAssetRoot(asset.clone()))
+        .observe(|_: On<WorldInstanceReady>, mut ready: ResMut<SceneIsReady>| ready.0 = true);
+    while !app.world().resource::<SceneIsReady>().0 {
+        let state = app.world().resource::<AssetServer>().load_state(&asset);
+        assert!(!matches!(state, LoadState::Failed(_)), "{file} does not load: {state:?}");
+        app.update();
+    }
+}
+
+/// Sets camera and morph weights.
+fn strike(app: &mut App, pose: &Pose) {
+    let world = app.world_mut();
+    let (height, visible) = pose.frame;
+    let center = Vec3::new(0.0, height, if visible < 0.3 { 0.07 } else { 0.03 });
+    let field_of_view = 20_f32.to_radians();
+    let distance = visible / 2.0 / (field_of_view / 2.0).tan();
+    let from = center + Quat::from_rotation_y(pose.yaw.to_radians()) * Vec3::new(0.0, visible * 0.1, distance);
+    for (mut transform, mut projection) in
+        world.query_filtered::<(&mut Transform, &mut Projection), With<Camera3d>>().iter_mut(world)
+    {
+        *transform = Transform::from_translation(from).looking_at(center, Vec3::Y);
+        *projection = PerspectiveProjection { fov: field_of_view, near: 0.02, ..default() }.into();
+    }
+    world.run_system_cached_with(apply_weights, pose.weights).expect("the weights can be set");
+}
+
+fn apply_weights(
+    In(weights): In<&'static [(&'static str, f32)]>,
+    meshes: Res<Assets<Mesh>>,
+    mut nodes: Query<&mut MorphWeights>,
+) {
+    for mut node in &mut nodes {
+        let names = node.first_mesh().and_then(|mesh| meshes.get(mesh)).and_then(Mesh::morph_target_names);
+        let names = names.map(<[String]>::to_vec).unwrap_or_default();
+        for (name, slot) in names.iter().zip(node.weights_mut()) {
+            let matches = |key: &str| match key.strip_suffix('*') {
+                Some(stem) => name.strip_prefix(stem).is_some_and(|side| side == "Left" || side == "Right"),
+                None => name == key,
+            };
+            *slot = weights.iter().find(|(key, _)| matches(key)).map_or(0.0, |(_, value)| *value);
+        }
+    }
+}
+
+/// Takes a picture and averages it down; returns RGBA rows.
+fn photograph(app: &mut App, target: &Handle<Image>, size: u32) -> Vec<u8> {
+    let shot: Arc<Mutex<Option<Image>>> = default();
+    let sink = shot.clone();
+    // The first frame after a change may still show the old morph weights.
+    step(app);
+    app.world_mut().spawn(Screenshot::image(target.clone())).observe(move |captured: On<ScreenshotCaptured>| {
+        *sink.lock().expect("no other thread panicked") = Some(captured.image.clone());
+    });
+    let mut image = None;
+    for _ in 0..50 {
+        step(app);
+        image = shot.lock().expect("no other thread panicked").take();
+        if image.is_some() {
+            break;
+        }
+    }
+    let large =
+        image.expect("a screenshot arrives within 50 updates").try_into_dynamic().expect("RGBA converts").to_rgba8();
+    let (factor, wide) = (SUPERSAMPLE as usize, (size * SUPERSAMPLE) as usize);
+    let large = large.as_raw();
+    let average = |i: usize| {
+        let (channel, x, y) = (i % 4, i / 4 % size as usize, i / 4 / size as usize);
+        let samples =
+            (0..factor * factor).map(|k| ((y * factor + k / factor) * wide + x * factor + k % factor) * 4 + channel);
+        (samples.map(|at| u32::from(large[at])).sum::<u32>() / (factor * factor) as u32) as u8
+    };
+    (0..(size * size * 4) as usize).map(average).collect()
+}
+
+/// One update, waiting for the GPU: nothing is presented, so nothing else would slow the loop down.
+fn step(app: &mut App) {
+    app.update();
+    app.world().resource::<RenderDevice>().poll(PollType::wait_indefinitely()).expect("the GPU finishes");
+}

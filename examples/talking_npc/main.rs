@@ -1,0 +1,155 @@
+//! Two characters talk to each other: spatial voices, subtitles, listeners that look and react.
+//!
+//! Shows Ada and Ben in conversation. Space, Enter or a click starts it again; Escape cuts the speaker off in mid-word.
+//!
+//! `--headless FOLDER` draws the same conversation off-screen, without window, GPU or sound card: numbered pictures at 25
+//! frames per second, the mixed sound, and a line of figures.
+
+use std::{path::PathBuf, time::Duration};
+
+use bevy::prelude::*;
+use bevy_talkie::prelude::*;
+use serde::Deserialize;
+
+mod headless;
+mod stage;
+
+/// One line of the script.
+#[derive(Deserialize)]
+struct Line {
+    file: String,
+    speaker: String,
+    text: String,
+}
+
+/// The conversation and where it is.
+#[derive(Resource)]
+struct Script {
+    lines: Vec<(String, String, Handle<VoiceClip>)>,
+    next: usize,
+    /// Waits before the next line begins.
+    pause: Timer,
+    running: bool,
+}
+
+/// Name of a character in the script.
+#[derive(Component)]
+struct Actor(&'static str);
+
+#[derive(Component)]
+struct Subtitle;
+
+fn main() -> AppExit {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut app = App::new();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--headless", folder] => headless::prepare(&mut app, PathBuf::from(folder)),
+        [] => {
+            app.add_plugins(DefaultPlugins);
+        }
+        _ => {
+            eprintln!("usage: talking_npc [--headless FOLDER]");
+            return AppExit::from_code(2);
+        }
+    }
+    app.add_plugins(TalkiePlugins)
+        .add_systems(Startup, (stage::build, load_script))
+        .add_systems(Update, (begin_when_ready, speak_next, control, react).chain())
+        .add_observer(show_subtitle)
+        .add_observer(|_: On<SpeechFinished>, mut script: ResMut<Script>| script.pause.reset())
+        .add_observer(|failed: On<SpeechFailed>, mut script: ResMut<Script>| {
+            error!("{} cannot be spoken: {}", failed.entity, failed.reason);
+            script.pause.reset();
+        });
+    headless::run(app)
+}
+
+fn load_script(mut commands: Commands, assets: Res<AssetServer>) {
+    let lines: Vec<Line> = serde_json::from_str(include_str!("../../assets/voices/lines.json"))
+        .expect("the script that comes with the crate");
+    let lines =
+        lines.into_iter().map(|line| (line.speaker, line.text, assets.load(format!("voices/{}", line.file)))).collect();
+    commands.insert_resource(Script {
+        lines,
+        next: 0,
+        pause: Timer::from_seconds(0.45, TimerMode::Once),
+        running: false,
+    });
+}
+
+/// The curtain rises when both characters are bound.
+fn begin_when_ready(mut script: ResMut<Script>, bound: Query<(), With<FaceRig>>, mut begun: Local<bool>) {
+    if !*begun && bound.iter().len() == 2 {
+        (*begun, script.running) = (true, true);
+    }
+}
+
+fn speak_next(
+    mut script: ResMut<Script>,
+    actors: Query<(Entity, &Actor, &Voice)>,
+    time: Res<Time>,
+    mut commands: Commands,
+) {
+    if !script.running || actors.iter().any(|(_, _, voice)| !voice.is_idle()) {
+        return;
+    }
+    if !script.pause.tick(time.delta()).is_finished() {
+        return;
+    }
+    let Some((speaker, _, clip)) = script.lines.get(script.next).cloned() else {
+        script.running = false;
+        return;
+    };
+    script.next += 1;
+    if let Some((entity, ..)) = actors.iter().find(|(_, actor, _)| actor.0.eq_ignore_ascii_case(&speaker)) {
+        commands.entity(entity).say(clip);
+    }
+}
+
+fn control(
+    keys: Option<Res<ButtonInput<KeyCode>>>,
+    mouse: Option<Res<ButtonInput<MouseButton>>>,
+    actors: Query<Entity, With<Actor>>,
+    mut script: ResMut<Script>,
+    mut commands: Commands,
+) {
+    let (Some(keys), Some(mouse)) = (keys, mouse) else { return };
+    if keys.just_pressed(KeyCode::Escape) {
+        script.running = false;
+        actors.iter().for_each(|actor| drop(commands.entity(actor).interrupt(Duration::from_millis(250))));
+    }
+    if keys.any_just_pressed([KeyCode::Space, KeyCode::Enter]) || mouse.just_pressed(MouseButton::Left) {
+        (script.next, script.running) = (0, true);
+        actors.iter().for_each(|actor| drop(commands.entity(actor).interrupt(Duration::from_millis(250))));
+    }
+}
+
+/// Whoever listens looks at the speaker and is pleased; the speaker looks back.
+fn react(mut actors: Query<(&Actor, &Voice, &mut Expression, &mut FaceLife)>, time: Res<Time>) {
+    let somebody_speaks = actors.iter().any(|(_, voice, ..)| voice.is_speaking());
+    let ease = 1.0 - (-time.delta_secs() / 0.3).exp();
+    for (actor, voice, mut expression, mut life) in &mut actors {
+        let listens = somebody_speaks && !voice.is_speaking();
+        let (smile, brow) = if listens { (0.34, 0.18) } else { (0.14, 0.06) };
+        for (channel, goal) in [
+            (FaceChannel::MouthSmileLeft, smile),
+            (FaceChannel::MouthSmileRight, smile * 0.9),
+            (FaceChannel::CheekSquintLeft, smile * 0.5),
+            (FaceChannel::CheekSquintRight, smile * 0.5),
+            (FaceChannel::BrowInnerUp, brow),
+        ] {
+            let weight = expression.weight(channel);
+            expression.set(channel, weight + (goal - weight) * ease);
+        }
+        // Each stands turned half to the camera: the partner is further to the side.
+        let side = if actor.0 == stage::LEFT_ACTOR { 1.0 } else { -1.0 };
+        let goal = if somebody_speaks { Vec2::new(side * 0.16, 0.0) } else { Vec2::ZERO };
+        life.look = life.look.lerp(goal, ease);
+    }
+}
+
+fn show_subtitle(started: On<SpeechStarted>, script: Res<Script>, subtitle: Single<&mut Text, With<Subtitle>>) {
+    if let Some((speaker, text, _)) = script.lines.iter().find(|(.., clip)| *clip == started.clip) {
+        subtitle.into_inner().0 = format!("{speaker}: {text}");
+    }
+}

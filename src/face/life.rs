@@ -1,0 +1,244 @@
+//! Blinks and the small movements of gaze and head by which a silent face is alive.
+//!
+//! Figures: people blink every 2 to 8 s, closing in about 80 ms and opening in about 150 ms (Caffier et al. 2003); between
+//! fixations of some 0.4 to 3 s the eyes jump by a few degrees within 30 to 50 ms.
+
+use bevy_ecs::{component::Component, entity::Entity};
+use bevy_math::{EulerRot, Quat, Vec2, Vec3};
+use talkie::animation::{FaceChannel, FacePose};
+
+/// Seconds of a blink: closing, shut, opening.
+const BLINK: [f32; 3] = [0.075, 0.04, 0.16];
+/// Seconds an eye takes for a jump.
+const SACCADE: f32 = 0.045;
+/// Gaze angle in radians at which an `eyeLook` shape is fully on: about 20 degrees.
+pub(crate) const FULL_LOOK: f32 = 0.35;
+
+/// Life without speech: every part can be switched off.
+///
+/// Movement follows from [`seed`](Self::seed) and time alone, so that the same character moves the same way in a replay.
+#[derive(Component, Debug, Clone)]
+pub struct FaceLife {
+    /// Blinks, default on.
+    pub blink: bool,
+    /// Small jumps of the eyes, default on.
+    pub gaze: bool,
+    /// Slow sway of the head, a little livelier while speaking, default on.
+    pub head: bool,
+    /// Where to look, in radians from straight ahead: x to the character's left, y up. Default straight ahead.
+    pub look: Vec2,
+    /// Tells characters apart; 0 (the default) takes the entity's index.
+    pub seed: u32,
+    state: State,
+}
+
+impl Default for FaceLife {
+    fn default() -> Self {
+        Self { blink: true, gaze: true, head: true, look: Vec2::ZERO, seed: 0, state: State::default() }
+    }
+}
+
+impl FaceLife {
+    /// No life at all: the face shows speech and expression only.
+    pub fn none() -> Self {
+        Self { blink: false, gaze: false, head: false, ..Self::default() }
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct State {
+    random: u64,
+    clock: f32,
+    /// Seconds until the next blink; negative within one.
+    until_blink: f32,
+    until_saccade: f32,
+    gaze: Vec2,
+    gaze_from: Vec2,
+    gaze_to: Vec2,
+    /// Smoothed opening of the mouth: how lively the head is.
+    energy: f32,
+}
+
+impl State {
+    /// A number in 0..1 (splitmix64).
+    fn random(&mut self) -> f32 {
+        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 40) as f32 / (1_u64 << 24) as f32
+    }
+
+    fn between(&mut self, low: f32, high: f32) -> f32 {
+        low + (high - low) * self.random()
+    }
+}
+
+impl FaceLife {
+    /// Lets `delta` seconds pass. `opening` is how far the mouth is open now, 0..=1.
+    pub(super) fn advance(&mut self, entity: Entity, delta: f32, opening: f32) {
+        let seed = if self.seed == 0 { entity.index_u32().wrapping_add(1) } else { self.seed };
+        let state = &mut self.state;
+        if state.random == 0 {
+            state.random = u64::from(seed).wrapping_mul(0xD129_0D3B_3F2B_5A11) | 1;
+            state.clock = state.between(0.0, 60.0);
+            state.until_blink = state.between(0.6, 4.0);
+            state.until_saccade = state.between(0.2, 1.5);
+        }
+        // A long stall must not replay the blinks of a minute.
+        let delta = if delta.is_finite() { delta.clamp(0.0, 0.25) } else { 0.0 };
+        // Kept within an hour, so that the sway never loses precision.
+        state.clock = (state.clock + delta) % 3600.0;
+        state.energy += (opening - state.energy) * (1.0 - (-delta / 0.35).exp());
+
+        state.until_blink -= delta;
+        if state.until_blink < -BLINK.iter().sum::<f32>() {
+            // Now and then people blink twice.
+            let twice = state.random() < 0.12;
+            state.until_blink = if twice { 0.12 } else { state.between(1.8, 6.5) };
+        }
+
+        state.until_saccade -= delta;
+        if state.until_saccade <= 0.0 {
+            state.until_saccade = state.between(0.4, 2.6);
+            state.gaze_from = state.gaze;
+            // Mostly the eyes stay near what they look at; sometimes they wander off.
+            let reach = if state.random() < 0.2 { 0.11 } else { 0.035 };
+            state.gaze_to = Vec2::new(state.between(-reach, reach), state.between(-reach, reach) * 0.6);
+            state.gaze = state.gaze_from;
+        }
+        let travel = state.gaze_to - state.gaze_from;
+        let step = if travel == Vec2::ZERO { 0.0 } else { delta / SACCADE };
+        let moved = state.gaze + travel * step;
+        let arrived = (state.gaze_to - moved).dot(travel) <= 0.0;
+        state.gaze = if arrived { state.gaze_to } else { moved };
+    }
+
+    /// Adds what lives to a pose.
+    pub(super) fn show(&self, pose: &mut FacePose) {
+        let state = &self.state;
+        if self.blink {
+            let lid = lid_weight(-state.until_blink);
+            for channel in [FaceChannel::EyeBlinkLeft, FaceChannel::EyeBlinkRight] {
+                pose.weights[channel.index()] = pose.weight(channel).max(lid);
+            }
+        }
+        let look = if self.look.is_finite() { self.look } else { Vec2::ZERO };
+        let gaze = look + if self.gaze { state.gaze } else { Vec2::ZERO };
+        if gaze != Vec2::ZERO {
+            look_at(gaze, pose);
+        }
+        if self.head {
+            let t = state.clock;
+            let lively = 1.0 + 2.5 * state.energy.clamp(0.0, 0.6);
+            // Sums of incommensurable slow waves: never still, never the same twice.
+            let wave = |a: f32, b: f32| (0.61 * (t * a).sin() + 0.39 * (t * b + 1.7).sin()) * lively;
+            let sway = Vec3::new(wave(0.53, 1.31) * 0.016, wave(0.41, 1.07) * 0.026, wave(0.37, 0.83) * 0.012);
+            let nod = state.energy.clamp(0.0, 0.6) * 0.05;
+            pose.head_rotation *= Quat::from_euler(EulerRot::YXZ, sway.y, sway.x + nod, sway.z);
+        }
+    }
+}
+
+/// How far the lids are closed `since` seconds after a blink began.
+fn lid_weight(since: f32) -> f32 {
+    let [close, shut, open] = BLINK;
+    let ease = |x: f32| x * x * (3.0 - 2.0 * x);
+    if since <= 0.0 {
+        0.0
+    } else if since < close {
+        ease(since / close)
+    } else if since < close + shut {
+        1.0
+    } else {
+        ease((1.0 - (since - close - shut) / open).max(0.0))
+    }
+}
+
+/// Turns the gaze by these angles (x to the character's left, y up): the eyes and the shapes that belong to it.
+fn look_at(gaze: Vec2, pose: &mut FacePose) {
+    use FaceChannel::{
+        EyeLookDownLeft, EyeLookDownRight, EyeLookInLeft, EyeLookInRight, EyeLookOutLeft, EyeLookOutRight,
+        EyeLookUpLeft, EyeLookUpRight,
+    };
+    pose.left_eye += gaze;
+    pose.right_eye += gaze;
+    let mut add = |channel: FaceChannel, angle: f32| {
+        let weight = &mut pose.weights[channel.index()];
+        *weight = (*weight + (angle / FULL_LOOK).max(0.0)).min(1.0);
+    };
+    add(EyeLookOutLeft, gaze.x);
+    add(EyeLookInRight, gaze.x);
+    add(EyeLookInLeft, -gaze.x);
+    add(EyeLookOutRight, -gaze.x);
+    for (left, right, angle) in [(EyeLookUpLeft, EyeLookUpRight, gaze.y), (EyeLookDownLeft, EyeLookDownRight, -gaze.y)]
+    {
+        add(left, angle);
+        add(right, angle);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live(mut life: FaceLife, seconds: f32) -> Vec<FacePose> {
+        (0..(seconds * 60.0) as usize)
+            .map(|_| {
+                life.advance(Entity::PLACEHOLDER, 1.0 / 60.0, 0.0);
+                let mut pose = FacePose::REST;
+                life.show(&mut pose);
+                pose
+            })
+            .collect()
+    }
+
+    #[test]
+    fn blinks_come_as_often_as_people_do_and_close_fully() {
+        let lids: Vec<f32> = live(FaceLife { seed: 7, ..Default::default() }, 120.0)
+            .iter()
+            .map(|p| p.weight(FaceChannel::EyeBlinkLeft))
+            .collect();
+        let blinks = lids.windows(2).filter(|w| w[0] < 0.95 && w[1] >= 0.95).count();
+        assert!((18..=60).contains(&blinks), "{blinks} blinks in two minutes");
+        let closed = lids.iter().filter(|lid| **lid > 0.5).count() as f32 / lids.len() as f32;
+        assert!(closed < 0.1, "closed for {closed} of the time");
+    }
+
+    #[test]
+    fn gaze_and_head_stay_small_and_never_freeze() {
+        let poses = live(FaceLife { seed: 3, ..Default::default() }, 60.0);
+        assert!(poses.iter().all(FacePose::is_finite));
+        assert!(poses.iter().all(|pose| pose.left_eye.length() < 0.15));
+        let turned = |pose: &FacePose| pose.head_rotation.angle_between(Quat::IDENTITY).to_degrees();
+        assert!(poses.iter().map(turned).fold(0.0, f32::max) < 6.0);
+        assert!(poses.iter().map(turned).fold(0.0, f32::max) > 0.5);
+        let jumps = poses.windows(2).filter(|w| (w[0].left_eye - w[1].left_eye).length() > 0.002).count();
+        assert!(jumps > 30, "{jumps} frames with moving eyes");
+    }
+
+    #[test]
+    fn switched_off_means_rest() {
+        for pose in live(FaceLife::none(), 10.0) {
+            assert_eq!(pose, FacePose::REST);
+        }
+    }
+
+    #[test]
+    fn the_same_seed_moves_the_same_way() {
+        let a = live(FaceLife { seed: 5, ..Default::default() }, 20.0);
+        let b = live(FaceLife { seed: 5, ..Default::default() }, 20.0);
+        let c = live(FaceLife { seed: 6, ..Default::default() }, 20.0);
+        assert_eq!(a, b);
+        assert_ne!(a, c);
+    }
+
+    #[test]
+    fn looking_left_uses_the_shapes_of_both_eyes() {
+        let mut pose = FacePose::REST;
+        look_at(Vec2::new(FULL_LOOK / 2.0, 0.0), &mut pose);
+        assert_eq!(pose.weight(FaceChannel::EyeLookOutLeft), 0.5);
+        assert_eq!(pose.weight(FaceChannel::EyeLookInRight), 0.5);
+        assert_eq!(pose.weight(FaceChannel::EyeLookInLeft), 0.0);
+    }
+}

@@ -1,0 +1,82 @@
+//! Models as assets, and the batches that run them off the main thread.
+//!
+//! All speakers of one model share its network. Once a frame those whose track runs short are gathered into one batch on
+//! [`AsyncComputeTaskPool`]; while it runs, nobody waits: the next batch is gathered when it is done. Decoding is done by
+//! the asset loader; resampling, features and the network run in the batch.
+
+mod batch;
+mod model;
+
+use std::collections::HashMap;
+
+use bevy_app::{App, Plugin, PostUpdate, Startup};
+use bevy_asset::{AssetApp, AssetId};
+use bevy_ecs::{resource::Resource, schedule::IntoScheduleConfigs};
+use bevy_tasks::Task;
+use talkie::inference::{Runtime, RuntimeOptions};
+
+#[cfg(doc)]
+use bevy_tasks::AsyncComputeTaskPool;
+
+pub(crate) use batch::Line;
+pub use model::{FaceModel, FaceModelError, FaceModelLoader};
+
+use crate::TalkieSystems;
+
+/// Loads models and runs them. See [`TalkiePlugins`](crate::TalkiePlugins).
+#[derive(Debug, Clone, Default)]
+pub struct InferencePlugin {
+    /// Which engine runs the networks. The default finds ONNX Runtime where it can and uses tract where it cannot; see
+    /// [`Runtime`].
+    pub runtime: RuntimeOptions,
+}
+
+/// What the networks have done so far: for a look at the budget.
+#[derive(Resource, Debug, Clone, Copy, Default, PartialEq)]
+pub struct InferenceStats {
+    /// Batches that came back.
+    pub batches: u64,
+    /// Seconds of speech that were turned into poses, over all speakers.
+    pub seconds_animated: f64,
+    /// Seconds that batches took on the task pool: resampling, features and network.
+    pub seconds_busy: f64,
+}
+
+impl InferenceStats {
+    /// Seconds of work for one second of speech; 0 before anything was spoken.
+    pub fn real_time_factor(&self) -> f64 {
+        if self.seconds_animated > 0.0 { self.seconds_busy / self.seconds_animated } else { 0.0 }
+    }
+}
+
+/// The batches under way: at most one for each model.
+#[derive(Resource, Default)]
+struct Batches(HashMap<AssetId<FaceModel>, Task<batch::Done>>);
+
+impl Plugin for InferencePlugin {
+    fn build(&self, app: &mut App) {
+        let options = self.runtime.clone();
+        app.init_asset::<FaceModel>()
+            .init_asset_loader::<FaceModelLoader>()
+            .init_resource::<Batches>()
+            .init_resource::<InferenceStats>()
+            .add_systems(PostUpdate, batch::collect.in_set(TalkieSystems::Voice).before(crate::voice::speak))
+            .add_systems(PostUpdate, batch::dispatch.in_set(TalkieSystems::Inference))
+            .add_systems(Startup, move || announce(&options));
+        #[cfg(feature = "default_model")]
+        model::embed_default(app);
+    }
+}
+
+/// Chooses the engine and says once which one it is.
+fn announce(options: &RuntimeOptions) {
+    match Runtime::init(options.clone()) {
+        Ok(runtime) => bevy_log::info!(
+            "talkie: networks run on {} {}{}",
+            runtime.backend(),
+            runtime.version(),
+            runtime.library().map(|library| format!(" ({})", library.display())).unwrap_or_default()
+        ),
+        Err(error) => bevy_log::error!("talkie: no face can be animated: {error}"),
+    }
+}

@@ -1,0 +1,143 @@
+//! `bevy_talkie` gives characters in Bevy games a face that speaks.
+//!
+//! Sound becomes facial animation through a small neural network that runs on a background task pool, with ONNX Runtime
+//! or without it, on any machine. The face of any glTF character with ARKit blend shapes is bound by itself; the ECS
+//! drives it every frame.
+//!
+//! # Quick start
+//!
+//! ```no_run
+//! use bevy::prelude::*;
+//! use bevy_talkie::prelude::*;
+//!
+//! fn main() {
+//!     App::new()
+//!         .add_plugins((DefaultPlugins, TalkiePlugins))
+//!         .add_systems(Startup, setup)
+//!         .run();
+//! }
+//!
+//! fn setup(mut commands: Commands, assets: Res<AssetServer>) {
+//!     commands.spawn((Camera3d::default(), Transform::from_xyz(0.0, 0.1, 0.6).looking_at(Vec3::Y * 0.1, Vec3::Y)));
+//!     commands.spawn(DirectionalLight::default());
+//!     commands
+//!         .spawn((
+//!             WorldAssetRoot(assets.load("characters/ada.glb#Scene0")),
+//!             TalkingFace::default(),
+//!         ))
+//!         .say(assets.load("voices/01_ada.ogg"));
+//! }
+//! ```
+//!
+//! # What is in it
+//!
+//! | module | what it is about |
+//! |---|---|
+//! | [`voice`] | what a character says: clips, the queue, the clock of what is heard |
+//! | [`inference`] | models as assets; one batch for all speakers, off the main thread |
+//! | [`face`] | the layers of a face: speech, expression, blink, gaze and head life |
+//! | [`rig`] | binding to morph targets and joints, and the report about it |
+//!
+//! The parts without Bevy (decoding, features, networks, poses) are the crate [`talkie`].
+//!
+//! # Cargo features
+//!
+//! | feature | default | what it does |
+//! |---|---|---|
+//! | `bevy_audio` | yes | plays the voice through `bevy_audio`, spatial if asked, and follows what is heard |
+//! | `default_model` | yes | embeds the default voice model, so that no file is needed beside the binary |
+//!
+//! # When nothing moves
+//!
+//! - **The log says "nothing opens the mouth".** The character has no shape named `jawOpen` (in any spelling) and no joint
+//!   `jaw`. Look at [`BindingReport`](rig::BindingReport) on the entity with [`TalkingFace`](face::TalkingFace).
+//! - **There is no report at all.** The scene has not spawned: is the path right, and does it end in `#Scene0`?
+//! - **The mouth moves, nothing is heard.** No audio device, or `AudioPlugin` is not added; the face then runs on simulated
+//!   time.
+//! - **[`SpeechFailed`](voice::SpeechFailed) arrives.** Its `reason` names the file and what was expected.
+//! - To see what is decided and when: `RUST_LOG=bevy_talkie=debug,talkie=debug`.
+#![forbid(unsafe_code)]
+
+pub mod face;
+pub mod inference;
+pub mod rig;
+pub mod voice;
+
+use bevy_app::{AnimationSystems, App, Plugin, PluginGroup, PluginGroupBuilder, PostUpdate};
+use bevy_ecs::schedule::{IntoScheduleConfigs, SystemSet};
+use bevy_transform::TransformSystems;
+
+pub use talkie;
+
+/// Everything a game needs.
+pub mod prelude {
+    pub use talkie::animation::{Animator, FaceChannel, FacePose};
+
+    pub use crate::{
+        TalkiePlugins, TalkieSystems,
+        face::{Expression, FaceLife, LivePose, TalkingFace},
+        inference::FaceModel,
+        rig::{BindingReport, FaceBound, FaceRig},
+        voice::{
+            SpeechCommands, SpeechFailed, SpeechFinished, SpeechInterrupted, SpeechStarted, Voice, VoiceClip,
+            VoiceSettings,
+        },
+    };
+}
+
+/// The steps of a frame, all in [`PostUpdate`] between [`AnimationSystems`] and [`TransformSystems::Propagate`], in this
+/// order.
+#[derive(SystemSet, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TalkieSystems {
+    /// Collects what the networks computed, starts and ends speech, advances the clock of what is heard.
+    Voice,
+    /// Hands waiting sound to the networks.
+    Inference,
+    /// Composes the layers into the [`LivePose`](face::LivePose) of this frame. Write your own layer after it.
+    Face,
+    /// Writes poses to morph weights and joints.
+    Rig,
+}
+
+/// All plugins of this crate.
+///
+/// | plugin | what it does |
+/// |---|---|
+/// | [`TalkieSchedulePlugin`] | orders the [`TalkieSystems`] |
+/// | [`inference::InferencePlugin`] | loads models, runs them on the task pool |
+/// | [`voice::VoicePlugin`] | clips, queue, clock, sound |
+/// | [`face::FacePlugin`] | speech, expression, blink, gaze and head layers |
+/// | [`rig::RigPlugin`] | binds characters and writes to them |
+/// | [`rig::MorphVisibilityPlugin`] | works around a defect of Bevy 0.19 that freezes morphs after leaving view |
+///
+/// Each can be left out or replaced: `TalkiePlugins.build().disable::<MorphVisibilityPlugin>()`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TalkiePlugins;
+
+impl PluginGroup for TalkiePlugins {
+    fn build(self) -> PluginGroupBuilder {
+        PluginGroupBuilder::start::<Self>()
+            .add(TalkieSchedulePlugin)
+            .add(inference::InferencePlugin::default())
+            .add(voice::VoicePlugin)
+            .add(face::FacePlugin)
+            .add(rig::RigPlugin)
+            .add(rig::MorphVisibilityPlugin)
+    }
+}
+
+/// Puts the [`TalkieSystems`] in their place.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TalkieSchedulePlugin;
+
+impl Plugin for TalkieSchedulePlugin {
+    fn build(&self, app: &mut App) {
+        app.configure_sets(
+            PostUpdate,
+            (TalkieSystems::Voice, TalkieSystems::Inference, TalkieSystems::Face, TalkieSystems::Rig)
+                .chain()
+                .after(AnimationSystems)
+                .before(TransformSystems::Propagate),
+        );
+    }
+}

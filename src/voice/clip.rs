@@ -1,0 +1,82 @@
+//! A voice line as an asset.
+
+use std::sync::Arc;
+
+use bevy_asset::{Asset, AssetLoader, LoadContext, io::Reader};
+use bevy_reflect::TypePath;
+use talkie::audio::{AudioClip, DecodeError};
+
+/// A voice line: decoded sound, ready to be heard and to be animated.
+///
+/// Loads from WAV, FLAC, Ogg Vorbis and MP3 by content, whatever audio features Bevy was built with:
+/// `asset_server.load::<VoiceClip>("line.ogg")`. Memory is 4 bytes per sample and channel.
+#[derive(Asset, TypePath, Debug, Clone)]
+pub struct VoiceClip {
+    sound: Arc<AudioClip>,
+}
+
+impl VoiceClip {
+    /// Wraps sound that is already decoded.
+    pub fn new(sound: AudioClip) -> Self {
+        Self { sound: Arc::new(sound) }
+    }
+
+    /// The decoded sound.
+    pub fn sound(&self) -> &AudioClip {
+        &self.sound
+    }
+
+    /// Length in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.sound.seconds()
+    }
+
+    pub(crate) fn shared(&self) -> Arc<AudioClip> {
+        self.sound.clone()
+    }
+}
+
+/// Why a voice line could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VoiceClipError {
+    /// The file cannot be read.
+    #[error("cannot be read: {0}")]
+    Read(#[from] std::io::Error),
+    /// The file is no sound.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+/// Loads [`VoiceClip`]s.
+#[derive(Debug, Clone, Copy, Default, TypePath)]
+pub struct VoiceClipLoader;
+
+impl AssetLoader for VoiceClipLoader {
+    type Asset = VoiceClip;
+    type Settings = ();
+    type Error = VoiceClipError;
+
+    async fn load(
+        &self,
+        reader: &mut dyn Reader,
+        _settings: &(),
+        load_context: &mut LoadContext<'_>,
+    ) -> Result<VoiceClip, VoiceClipError> {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).await?;
+        let sound = AudioClip::decode(bytes)?;
+        if sound.is_truncated() {
+            bevy_log::warn!(
+                "voice line {} is cut off or damaged: {:.2} s of it can be used",
+                load_context.path(),
+                sound.seconds()
+            );
+        }
+        Ok(VoiceClip::new(sound))
+    }
+
+    fn extensions(&self) -> &[&str] {
+        &["wav", "flac", "ogg", "oga", "mp3"]
+    }
+}

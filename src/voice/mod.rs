@@ -1,0 +1,329 @@
+//! What a character says: clips, the queue, the verbs, and the clock of what is heard.
+
+mod clip;
+mod clock;
+mod event;
+mod plugin;
+mod sound;
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use bevy_asset::Handle;
+use bevy_ecs::{
+    component::Component, entity::Entity, name::Name, resource::Resource, system::EntityCommands, world::EntityWorldMut,
+};
+use bevy_platform::cell::SyncCell;
+use talkie::{
+    animation::{FacePose, FaceTrack, FrameRate},
+    audio::AudioClip,
+};
+
+pub use clip::{VoiceClip, VoiceClipError, VoiceClipLoader};
+pub use event::{SpeechFailed, SpeechFinished, SpeechInterrupted, SpeechStarted};
+pub use plugin::VoicePlugin;
+pub(crate) use plugin::speak;
+
+use crate::inference::Line;
+use clock::HeardClock;
+
+/// How a finished line settles: time in which the last pose gives way to rest.
+const SETTLE: Duration = Duration::from_millis(180);
+
+/// How long after a sample was handed to the audio device it is heard. Only matters where sound is played.
+///
+/// `bevy_audio` cannot ask the device. The default of 60 ms fits its buffering on desktop systems; a Bluetooth headset may
+/// need 200 ms and more.
+#[derive(Resource, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutputLatency(pub Duration);
+
+impl Default for OutputLatency {
+    fn default() -> Self {
+        Self(Duration::from_millis(60))
+    }
+}
+
+/// How the voice of one character sounds. Read when a line starts.
+#[derive(Component, Debug, Clone, Copy, PartialEq)]
+pub struct VoiceSettings {
+    /// Loudness as a linear factor, default 1.
+    pub volume: f32,
+    /// Playback speed, default 1. The face keeps pace.
+    pub speed: f32,
+    /// Whether the sound comes from where the character is. Default `false`.
+    pub spatial: bool,
+    /// Factor on distances for spatial sound; `None` uses that of Bevy's `AudioPlugin`.
+    pub spatial_scale: Option<f32>,
+}
+
+impl Default for VoiceSettings {
+    fn default() -> Self {
+        Self { volume: 1.0, speed: 1.0, spatial: false, spatial_scale: None }
+    }
+}
+
+/// What a character says now and next. Comes with [`TalkingFace`](crate::face::TalkingFace).
+///
+/// Lines are spoken in the order in which they were given; each starts when the one before has been heard.
+#[derive(Component, Default)]
+pub struct Voice {
+    queue: VecDeque<Handle<VoiceClip>>,
+    current: Option<Utterance>,
+    /// A line that ended or was interrupted and still shows on the face.
+    settling: Option<Utterance>,
+    /// Interrupted lines that nobody was told about yet.
+    interrupted: Vec<(Handle<VoiceClip>, f64)>,
+    /// Players that nobody should hear any more.
+    retired: Vec<Entity>,
+    last_id: u64,
+}
+
+impl core::fmt::Debug for Voice {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Voice")
+            .field("speaking", &self.is_speaking())
+            .field("heard_seconds", &self.heard_seconds())
+            .field("waiting", &self.queue.len())
+            .finish()
+    }
+}
+
+/// One line on its way through loading, animation and playing.
+struct Utterance {
+    /// Tells lines of one voice apart.
+    id: u64,
+    clip: Handle<VoiceClip>,
+    sound: Option<Arc<AudioClip>>,
+    animation: Animation,
+    track: FaceTrack,
+    stage: Stage,
+    clock: HeardClock,
+    /// The entity that plays the sound.
+    player: Option<Entity>,
+}
+
+/// How far the poses of a line are.
+enum Animation {
+    /// The model is not loaded yet.
+    Waiting,
+    /// Ready for the next batch. In a cell, since resamplers can be sent but not shared.
+    Ready(Box<SyncCell<Line>>),
+    /// In a batch on the task pool.
+    InFlight,
+    /// All poses are in the track.
+    Complete,
+    /// There will be none.
+    Failed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Stage {
+    /// Sound or model are still loading, or the first poses are not there yet.
+    Preparing,
+    /// The sound was started; counts the frames without a sink.
+    Starting { frames: u32 },
+    /// Heard through a device.
+    Playing,
+    /// Heard by nobody: runs with the time of the game.
+    Simulated,
+    /// Over; its last poses give way to rest.
+    Settling { elapsed: f32, fade: f32 },
+}
+
+impl Voice {
+    /// Whether a line is heard now.
+    pub fn is_speaking(&self) -> bool {
+        matches!(self.current.as_ref().map(|line| line.stage), Some(Stage::Playing | Stage::Simulated))
+    }
+
+    /// Whether nothing is heard and nothing waits.
+    pub fn is_idle(&self) -> bool {
+        self.current.is_none() && self.queue.is_empty()
+    }
+
+    /// The line that is spoken or about to be.
+    pub fn current(&self) -> Option<&Handle<VoiceClip>> {
+        self.current.as_ref().map(|line| &line.clip)
+    }
+
+    /// Lines that wait behind the current one.
+    pub fn queued(&self) -> impl ExactSizeIterator<Item = &Handle<VoiceClip>> {
+        self.queue.iter()
+    }
+
+    /// The moment of the current line that is heard now, in seconds from its start; 0 if nothing is spoken.
+    pub fn heard_seconds(&self) -> f64 {
+        self.current.as_ref().map_or(0.0, |line| line.clock.seconds())
+    }
+
+    /// The poses of the current line as far as they are known.
+    pub fn track(&self) -> Option<&FaceTrack> {
+        self.current.as_ref().map(|line| &line.track)
+    }
+
+    /// Adds a line behind those that wait.
+    pub fn say(&mut self, clip: Handle<VoiceClip>) {
+        self.queue.push_back(clip);
+    }
+
+    /// Stops speaking and forgets what waits. Sound and face fade out within `fade`; the mouth closes naturally.
+    pub fn interrupt(&mut self, fade: Duration) {
+        if let Some(mut line) = self.current.take() {
+            self.interrupted.push((line.clip.clone(), line.clock.seconds()));
+            if matches!(line.stage, Stage::Playing | Stage::Simulated) {
+                line.stage = Stage::Settling { elapsed: 0.0, fade: fade.as_secs_f32() };
+                self.settle(line);
+            } else {
+                self.retired.extend(line.player);
+            }
+        }
+        self.interrupted.extend(self.queue.drain(..).map(|clip| (clip, 0.0)));
+    }
+
+    fn settle(&mut self, line: Utterance) {
+        let before = self.settling.replace(line);
+        self.retired.extend(before.and_then(|line| line.player));
+    }
+
+    /// Whether a frame can pass without a look at this voice.
+    fn is_still(&self) -> bool {
+        self.is_idle() && self.settling.is_none() && self.interrupted.is_empty() && self.retired.is_empty()
+    }
+
+    /// The pose of speech at the moment that is heard now, rest if nothing is spoken, and how much the mouth belongs to
+    /// speech, 0..=1.
+    pub fn speech_pose(&self) -> (FacePose, f32) {
+        let (mut pose, mut presence) = match &self.current {
+            Some(line) if matches!(line.stage, Stage::Playing | Stage::Simulated) => {
+                (line.track.sample_seconds(line.clock.seconds()), 1.0)
+            }
+            _ => (FacePose::REST, 0.0),
+        };
+        if let Some(Utterance { track, clock, stage: Stage::Settling { elapsed, fade }, .. }) = &self.settling {
+            let left = settling_weight(*elapsed, *fade);
+            let fading = track.sample_seconds(clock.seconds());
+            for (weight, faded) in pose.weights.iter_mut().zip(&fading.weights) {
+                *weight = weight.max(faded * left);
+            }
+            presence = f32::max(presence, left);
+        }
+        (pose, presence)
+    }
+}
+
+/// How much of a settling line is left: falls smoothly from 1 to 0.
+fn settling_weight(elapsed: f32, fade: f32) -> f32 {
+    if fade <= 0.0 {
+        return 0.0;
+    }
+    let x = (1.0 - elapsed / fade).clamp(0.0, 1.0);
+    x * x * (3.0 - 2.0 * x)
+}
+
+impl Utterance {
+    fn new(id: u64, clip: Handle<VoiceClip>) -> Self {
+        Self {
+            id,
+            clip,
+            sound: None,
+            animation: Animation::Waiting,
+            track: FaceTrack::new(FrameRate::per_second(50)),
+            stage: Stage::Preparing,
+            clock: HeardClock::default(),
+            player: None,
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.sound.as_ref().map_or(0.0, |sound| sound.seconds())
+    }
+}
+
+/// What became of poses that came back from a batch.
+pub(crate) enum Animated {
+    /// They are in the track, or nobody wants them any more.
+    Stored,
+    /// The line is heard without them.
+    Failed { clip: Handle<VoiceClip>, reason: String },
+}
+
+/// The side that faces the networks.
+impl Voice {
+    /// Whether the current line needs poses and nobody computes them yet.
+    pub(crate) fn wants_poses(&self, ahead_seconds: f64) -> bool {
+        self.current.as_ref().is_some_and(|line| {
+            line.sound.is_some()
+                && matches!(line.animation, Animation::Waiting | Animation::Ready(_))
+                && line.track.end_seconds() < line.clock.seconds() + ahead_seconds
+        })
+    }
+
+    /// Hands the current line over to be animated at this frame rate.
+    pub(crate) fn take_line(&mut self, speaker: Entity, rate: FrameRate) -> Option<Line> {
+        let line = self.current.as_mut()?;
+        match core::mem::replace(&mut line.animation, Animation::InFlight) {
+            Animation::Waiting => {
+                line.track = FaceTrack::new(rate);
+                Some(Line::new(speaker, line.id, line.sound.clone()?))
+            }
+            Animation::Ready(ready) => Some(SyncCell::to_inner(*ready)),
+            other => {
+                line.animation = other;
+                None
+            }
+        }
+    }
+
+    /// Takes a line back with its poses.
+    pub(crate) fn animated(&mut self, mut line: Line) -> Animated {
+        let wanted = [&mut self.current, &mut self.settling].into_iter().flatten().find(|known| known.id == line.id);
+        let Some(known) = wanted else { return Animated::Stored };
+        known.track.forget_before(known.clock.seconds() - 1.0);
+        line.poses.drain(..).for_each(|pose| known.track.push(pose));
+        if let Some(reason) = line.failure {
+            known.animation = Animation::Failed;
+            return Animated::Failed { clip: known.clip.clone(), reason };
+        }
+        known.animation = if line.done { Animation::Complete } else { Animation::Ready(Box::new(SyncCell::new(line))) };
+        Animated::Stored
+    }
+
+    /// Gives up on animating the current line; tells which one it is.
+    pub(crate) fn cannot_animate(&mut self) -> Option<Handle<VoiceClip>> {
+        let line = self.current.as_mut()?;
+        line.animation = Animation::Failed;
+        Some(line.clip.clone())
+    }
+}
+
+/// The verbs of speech, on the entity that has a [`TalkingFace`](crate::face::TalkingFace).
+pub trait SpeechCommands {
+    /// Speaks a line, after those that were given before. Ten lines in one frame are ten lines one after another.
+    ///
+    /// [`SpeechStarted`] and [`SpeechFinished`] tell when it is heard; [`SpeechFailed`] if it cannot be.
+    fn say(&mut self, clip: Handle<VoiceClip>) -> &mut Self;
+
+    /// Stops speaking and forgets the lines that wait; face and sound fade out within `fade`.
+    ///
+    /// [`SpeechInterrupted`] comes once for each line. Does nothing to a face that is silent.
+    fn interrupt(&mut self, fade: Duration) -> &mut Self;
+}
+
+impl SpeechCommands for EntityCommands<'_> {
+    fn say(&mut self, clip: Handle<VoiceClip>) -> &mut Self {
+        self.queue(move |mut entity: EntityWorldMut<'_>| with_voice(&mut entity, "say", |voice| voice.say(clip)))
+    }
+
+    fn interrupt(&mut self, fade: Duration) -> &mut Self {
+        self.queue(move |mut entity: EntityWorldMut<'_>| {
+            with_voice(&mut entity, "interrupt", |voice| voice.interrupt(fade));
+        })
+    }
+}
+
+fn with_voice(entity: &mut EntityWorldMut<'_>, verb: &str, act: impl FnOnce(&mut Voice)) {
+    let (id, name) = (entity.id(), entity.get::<Name>().map(|name| format!(" ({name})")).unwrap_or_default());
+    match entity.get_mut::<Voice>() {
+        Some(mut voice) => act(&mut voice),
+        None => bevy_log::warn!("`{verb}` on {id}{name}, which cannot speak: it needs a `TalkingFace`"),
+    }
+}

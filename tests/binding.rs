@@ -1,0 +1,235 @@
+//! Binding characters of all kinds, and what the report says of them.
+
+mod common;
+
+use bevy::{mesh::morph::MorphWeights, prelude::*};
+use bevy_talkie::{prelude::*, talkie::retarget::Joint};
+use common::{add_tiny_model, glb::Character, spawn_face, talking_app, until, weights};
+
+const STRAIGHT: [f32; 4] = [0.0, 0.0, 0.0, 1.0];
+
+/// Binds a character and gives the app, the face and its report in words.
+fn bind(character: &Character) -> (tempfile::TempDir, App, Entity, String) {
+    let folder = tempfile::tempdir().unwrap();
+    character.write(folder.path(), "face.glb");
+    let mut app = talking_app(folder.path());
+    let face = spawn_face(&mut app, "face.glb");
+    let report = app.world().get::<BindingReport>(face).unwrap().0.to_string();
+    (folder, app, face, report)
+}
+
+#[track_caller]
+fn says(report: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(report.contains(part), "expected {part:?} in: {report}");
+    }
+}
+
+fn pose(app: &mut App, face: Entity, weights: &[(FaceChannel, f32)]) {
+    *app.world_mut().get_mut::<Expression>(face).unwrap() = Expression::new(weights.iter().copied());
+    app.update();
+}
+
+#[test]
+fn a_character_without_shapes_is_reported_not_moved() {
+    let (_f, _app, _, report) = bind(&Character::default());
+    says(&report, &["0 of 52", "nothing opens the mouth", "jawOpen", "no morph targets with known names"]);
+}
+
+#[test]
+fn three_of_the_names_are_bound_and_the_rest_is_listed() {
+    let (_f, mut app, face, report) =
+        bind(&Character { shapes: &["jawOpen", "mouthFunnel", "mouthPucker"], ..default() });
+    says(&report, &["3 of 52", "missing:", "mouthClose", "eyeBlinkLeft"]);
+    pose(&mut app, face, &[(FaceChannel::MouthFunnel, 0.5), (FaceChannel::MouthClose, 1.0)]);
+    assert_eq!(weights(app.world(), face), [0.0, 0.5, 0.0]);
+}
+
+#[test]
+fn names_in_another_case_are_bound_and_said() {
+    let (_f, mut app, face, report) =
+        bind(&Character { shapes: &["JawOpen", "mouth_smile_left", "eyeBlink_R"], ..default() });
+    says(&report, &["JawOpen = jawOpen", "mouth_smile_left = mouthSmileLeft", "eyeBlink_R = eyeBlinkRight"]);
+    pose(&mut app, face, &[(FaceChannel::JawOpen, 0.25), (FaceChannel::EyeBlinkRight, 0.75)]);
+    assert_eq!(weights(app.world(), face), [0.25, 0.0, 0.75]);
+}
+
+#[test]
+fn shapes_with_foreign_names_stay_as_they_are() {
+    let (_f, mut app, face, report) = bind(&Character { shapes: &["Muscles", "jawOpen", "jawOpenWide"], ..default() });
+    says(&report, &["2 shapes have unknown names", "Muscles", "jawOpenWide"]);
+    let node = app.world().get::<FaceRig>(face).unwrap().shape_nodes().next().unwrap();
+    app.world_mut().get_mut::<MorphWeights>(node).unwrap().weights_mut()[0] = 0.9;
+    pose(&mut app, face, &[(FaceChannel::JawOpen, 0.4)]);
+    assert_eq!(weights(app.world(), face), [0.9, 0.4, 0.0]);
+}
+
+#[test]
+fn more_shapes_than_bevy_can_carry_are_reported_with_the_reason() {
+    let names: Vec<String> = (0..257).map(|i| format!("shape{i}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (_f, _app, _, report) = bind(&Character { shapes: &names, ..default() });
+    says(&report, &["the scene cannot be loaded", "256", "257"]);
+}
+
+#[test]
+fn a_missing_file_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut app = talking_app(folder.path());
+    let face = spawn_face(&mut app, "nobody.glb");
+    says(&app.world().get::<BindingReport>(face).unwrap().0.to_string(), &["cannot be loaded", "nobody.glb"]);
+}
+
+#[test]
+fn fewer_names_than_shapes_bind_the_common_part() {
+    let (_f, _app, _, report) = bind(&Character { shapes: &["jawOpen"], targets: Some(3), ..default() });
+    says(&report, &["1 of 52", "3 shapes but 1 names"]);
+}
+
+#[test]
+fn a_file_without_normals_is_not_torn() {
+    let (_f, _app, _, report) = bind(&Character { shapes: &["jawOpen"], without_normals: true, ..default() });
+    says(&report, &["do not fit its vertices"]);
+}
+
+#[test]
+fn joints_move_what_no_shape_moves() {
+    let joints = [
+        ("head", None, STRAIGHT),
+        ("jaw", Some(0), STRAIGHT),
+        ("LeftEye", Some(0), STRAIGHT),
+        ("RightEye", Some(0), STRAIGHT),
+    ];
+    let (_f, mut app, face, report) = bind(&Character { joints: &joints, ..default() });
+    says(&report, &["joint jaw is `jaw`", "joint left eye is `LeftEye`", "9 of 52"]);
+    pose(&mut app, face, &[(FaceChannel::JawOpen, 1.0)]);
+    app.world_mut().get_mut::<FaceLife>(face).unwrap().look = Vec2::new(0.2, 0.0);
+    app.update();
+    let rotation = |joint: Joint| {
+        let (_, entity) =
+            app.world().get::<FaceRig>(face).unwrap().joints().find(|(found, _)| *found == joint).unwrap();
+        app.world().get::<Transform>(entity).unwrap().rotation
+    };
+    let jaw = rotation(Joint::Jaw).to_scaled_axis();
+    assert!((jaw.x.to_degrees() - 24.5).abs() < 0.1 && jaw.y == 0.0, "{jaw}");
+    let eye = rotation(Joint::LeftEye).to_scaled_axis();
+    assert!((eye.y - 0.2).abs() < 1e-3 && eye.x.abs() < 1e-3, "{eye}");
+}
+
+#[test]
+fn a_joint_with_a_turned_rest_pose_still_opens_downwards() {
+    // The jaw's own axes are turned by 90 degrees about Z: its local Y points where the character's X does, reversed.
+    let turned = Quat::from_rotation_z(core::f32::consts::FRAC_PI_2).to_array();
+    let (_f, mut app, face, _) = bind(&Character { joints: &[("jaw", None, turned)], ..default() });
+    pose(&mut app, face, &[(FaceChannel::JawOpen, 1.0)]);
+    app.update();
+    let (_, entity) = app.world().get::<FaceRig>(face).unwrap().joints().next().unwrap();
+    let chin =
+        app.world().get::<GlobalTransform>(entity).unwrap().rotation() * Quat::from_array(turned).inverse() * Vec3::Z;
+    assert!(chin.y < -0.3 && chin.x.abs() < 1e-3, "the chin points to {chin}");
+}
+
+#[test]
+fn a_shape_beats_a_joint_never_both() {
+    let (_f, mut app, face, report) =
+        bind(&Character { shapes: &["jawOpen"], joints: &[("jaw", None, STRAIGHT)], ..default() });
+    says(&report, &["joint jaw is `jaw` (not driven: the shape jawOpen moves the jaw)"]);
+    pose(&mut app, face, &[(FaceChannel::JawOpen, 1.0)]);
+    assert_eq!(app.world().get::<FaceRig>(face).unwrap().joints().count(), 0);
+}
+
+#[test]
+fn the_head_moves_on_top_of_its_animation_and_does_not_run_away() {
+    let (_f, mut app, face, _) = bind(&Character { joints: &[("head", None, STRAIGHT)], ..default() });
+    let (_, head) = app.world().get::<FaceRig>(face).unwrap().joints().next().unwrap();
+    app.world_mut().get_mut::<FaceLife>(face).unwrap().head = true;
+    let turned = Quat::from_rotation_y(1.0);
+    for frame in 0..600 {
+        if frame == 300 {
+            // Some animation turns the head once and leaves it there.
+            app.world_mut().get_mut::<Transform>(head).unwrap().rotation = turned;
+        }
+        app.update();
+        let rotation = app.world().get::<Transform>(head).unwrap().rotation;
+        let base = if frame < 300 { Quat::IDENTITY } else { turned };
+        assert!(rotation.angle_between(base) < 0.1, "frame {frame}: {}", rotation.angle_between(base));
+    }
+}
+
+#[test]
+fn an_animation_that_overwrites_the_weights_does_not_silence_the_face() {
+    let (_f, mut app, face, _) = bind(&Character { shapes: &["jawOpen", "other"], ..default() });
+    pose(&mut app, face, &[(FaceChannel::JawOpen, 0.7)]);
+    let node = app.world().get::<FaceRig>(face).unwrap().shape_nodes().next().unwrap();
+    for _ in 0..3 {
+        app.world_mut().get_mut::<MorphWeights>(node).unwrap().weights_mut().copy_from_slice(&[0.1, 0.2]);
+        app.update();
+        assert_eq!(weights(app.world(), face), [0.7, 0.2]);
+    }
+}
+
+#[test]
+fn weights_are_written_only_when_they_differ() {
+    #[derive(Resource, Default)]
+    struct Writes(usize);
+    let folder = tempfile::tempdir().unwrap();
+    Character { shapes: &["jawOpen"], ..default() }.write(folder.path(), "face.glb");
+    let mut app = talking_app(folder.path());
+    app.init_resource::<Writes>()
+        .add_systems(Last, |changed: Query<(), Changed<MorphWeights>>, mut writes: ResMut<Writes>| {
+            writes.0 += changed.iter().count()
+        });
+    let face = spawn_face(&mut app, "face.glb");
+    app.update();
+    app.world_mut().resource_mut::<Writes>().0 = 0;
+    (0..20).for_each(|_| app.update());
+    assert_eq!(app.world().resource::<Writes>().0, 0, "a face at rest is left alone");
+    pose(&mut app, face, &[(FaceChannel::JawOpen, 0.3)]);
+    (0..20).for_each(|_| app.update());
+    assert_eq!(app.world().resource::<Writes>().0, 1);
+}
+
+#[test]
+fn values_that_are_not_numbers_never_reach_the_character() {
+    let (_f, mut app, face, _) = bind(&Character {
+        shapes: &["jawOpen", "eyeLookUpLeft"],
+        joints: &[("head", None, STRAIGHT), ("eye_R", None, STRAIGHT)],
+        ..default()
+    });
+    app.world_mut().get_mut::<FaceLife>(face).unwrap().look = Vec2::new(f32::NAN, f32::INFINITY);
+    pose(&mut app, face, &[(FaceChannel::JawOpen, f32::NAN)]);
+    app.world_mut().get_mut::<LivePose>(face).unwrap().0.head_rotation = Quat::from_xyzw(f32::NAN, 0.0, 0.0, 0.0);
+    app.update();
+    assert!(weights(app.world(), face).iter().all(|weight| weight.is_finite()));
+    for (_, entity) in app.world().get::<FaceRig>(face).unwrap().joints() {
+        assert!(app.world().get::<Transform>(entity).unwrap().is_finite());
+    }
+}
+
+#[test]
+fn a_scene_that_is_spawned_anew_is_bound_anew() {
+    let (_f, mut app, face, _) = bind(&Character { shapes: &["jawOpen"], ..default() });
+    let before = app.world().get::<FaceRig>(face).unwrap().shape_nodes().next().unwrap();
+    let scene = app.world().get::<WorldAssetRoot>(face).unwrap().0.id();
+    app.world_mut().resource_mut::<Assets<WorldAsset>>().get_mut(scene).unwrap().world.clear_trackers();
+    app.world_mut().write_message(AssetEvent::Modified { id: scene });
+    until(&mut app, "another node", |world| {
+        world.get::<FaceRig>(face).and_then(|rig| rig.shape_nodes().next()).is_some_and(|node| node != before)
+    });
+    pose(&mut app, face, &[(FaceChannel::JawOpen, 0.6)]);
+    assert_eq!(weights(app.world(), face), [0.6]);
+}
+
+#[test]
+fn a_face_added_to_a_scene_that_is_already_there_is_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    Character { shapes: &["jawOpen"], ..default() }.write(folder.path(), "face.glb");
+    let mut app = talking_app(folder.path());
+    let scene = app.world().resource::<AssetServer>().load("face.glb#Scene0");
+    let root = app.world_mut().spawn(WorldAssetRoot(scene)).id();
+    until(&mut app, "the scene", |world| world.query::<&MorphWeights>().iter(world).count() == 1);
+    let model = add_tiny_model(&mut app);
+    app.world_mut().entity_mut(root).insert(TalkingFace { model, ..default() });
+    until(&mut app, "the binding", |world| world.get::<FaceRig>(root).is_some());
+    assert_eq!(app.world().get::<FaceRig>(root).unwrap().shape_nodes().count(), 1);
+}

@@ -1,0 +1,85 @@
+//! Writes small glTF characters: a triangle with named shapes, and joints.
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+
+/// What to write.
+#[derive(Default)]
+pub struct Character<'a> {
+    /// Names of the morph targets; every one lifts the triangle by 1 cm.
+    pub shapes: &'a [&'a str],
+    /// How many targets there are, if not as many as names.
+    pub targets: Option<usize>,
+    /// Nodes without mesh: name, parent (index into this list), rotation.
+    pub joints: &'a [(&'a str, Option<usize>, [f32; 4])],
+    /// Leaves the normals out.
+    pub without_normals: bool,
+}
+
+impl Character<'_> {
+    /// Writes `NAME` into a folder.
+    pub fn write(&self, folder: &Path, name: &str) {
+        let count = self.targets.unwrap_or(self.shapes.len());
+        // Four vertices, two triangles, so that vertices without normals would be torn apart.
+        let positions: [f32; 12] = [0.0, 0.0, 0.0, 0.1, 0.0, 0.0, 0.1, 0.1, 0.0, 0.0, 0.1, 0.0];
+        let normals: [f32; 12] = [0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0];
+        let lift: [f32; 12] = [0.0, 0.01, 0.0, 0.0, 0.01, 0.0, 0.0, 0.01, 0.0, 0.0, 0.01, 0.0];
+        let indices: [u16; 6] = [0, 1, 2, 0, 2, 3];
+        let mut bin: Vec<u8> = [positions, normals, lift].iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
+        bin.extend(indices.iter().flat_map(|v| v.to_le_bytes()));
+        let view = |offset: usize, length: usize| json!({"buffer": 0, "byteOffset": offset, "byteLength": length});
+        let vec3 = |view: usize| json!({"bufferView": view, "componentType": 5126, "count": 4, "type": "VEC3", "min": [0.0, 0.0, 0.0], "max": [0.1, 0.1, 1.0]});
+        let mut attributes = json!({"POSITION": 0});
+        if !self.without_normals {
+            attributes["NORMAL"] = json!(1);
+        }
+        let mut primitive = json!({"attributes": attributes, "indices": 3});
+        if count > 0 {
+            primitive["targets"] = Value::Array(vec![json!({"POSITION": 2}); count]);
+        }
+        let mut mesh = json!({"name": "face", "primitives": [primitive]});
+        if !self.shapes.is_empty() {
+            mesh["extras"] = json!({"targetNames": self.shapes});
+        }
+        let mut nodes = vec![json!({"name": "face", "mesh": 0})];
+        let mut roots = vec![0];
+        for (index, (joint, parent, rotation)) in self.joints.iter().enumerate() {
+            nodes.push(json!({"name": joint, "rotation": rotation}));
+            match parent {
+                None => roots.push(index + 1),
+                Some(parent) => {
+                    let children = &mut nodes[parent + 1]["children"];
+                    match children.as_array_mut() {
+                        Some(children) => children.push(json!(index + 1)),
+                        None => *children = json!([index + 1]),
+                    }
+                }
+            }
+        }
+        let document = json!({
+            "asset": {"version": "2.0"},
+            "scene": 0,
+            "scenes": [{"name": "scene", "nodes": roots}],
+            "nodes": nodes,
+            "meshes": [mesh],
+            "buffers": [{"byteLength": bin.len()}],
+            "bufferViews": [view(0, 48), view(48, 48), view(96, 48), view(144, 12)],
+            "accessors": [vec3(0), vec3(1), vec3(2), {"bufferView": 3, "componentType": 5123, "count": 6, "type": "SCALAR"}],
+        });
+        let mut text = document.to_string().into_bytes();
+        text.resize(text.len().next_multiple_of(4), b' ');
+        bin.resize(bin.len().next_multiple_of(4), 0);
+        let mut file = Vec::new();
+        file.extend(b"glTF");
+        for number in [2, 12 + 8 + text.len() + 8 + bin.len(), text.len()] {
+            file.extend((number as u32).to_le_bytes());
+        }
+        file.extend(b"JSON");
+        file.extend(&text);
+        file.extend((bin.len() as u32).to_le_bytes());
+        file.extend(b"BIN\0");
+        file.extend(&bin);
+        fs::write(folder.join(name), file).unwrap();
+    }
+}

@@ -1,0 +1,100 @@
+//! While faces talk, a frame of the plugin allocates nothing on the main thread.
+//!
+//! A file of its own, since it replaces the allocator of its process.
+
+mod common;
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System as Heap},
+    cell::Cell,
+};
+
+use bevy::prelude::*;
+use bevy_talkie::prelude::*;
+use common::{add_clip, bursts, glb::Character, spawn_face, talking_app, until, weights};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; counting touches only a thread-local number.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { Heap.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { Heap.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { Heap.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[derive(Resource, Default)]
+struct Counted {
+    start: usize,
+    frames: Vec<usize>,
+}
+
+#[test]
+fn a_frame_of_talking_faces_allocates_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let shapes: Vec<&str> = FaceChannel::ALL.iter().map(|channel| channel.name()).collect();
+    Character { shapes: &shapes, joints: &[("head", None, [0.0, 0.0, 0.0, 1.0])], ..default() }
+        .write(folder.path(), "face.glb");
+    let mut app = talking_app(folder.path());
+    app.insert_resource(Counted { start: 0, frames: Vec::with_capacity(4_096) });
+    let now = || ALLOCATIONS.with(Cell::get);
+    app.edit_schedule(PostUpdate, |schedule| {
+        schedule.set_executor(bevy::ecs::schedule::SingleThreadedExecutor::new());
+    });
+    app.add_systems(
+        PostUpdate,
+        (
+            (move |mut counted: ResMut<Counted>| counted.start = now())
+                .before(TalkieSystems::Voice)
+                .after(bevy::app::AnimationSystems),
+            (move |mut counted: ResMut<Counted>| {
+                let count = now() - counted.start;
+                counted.frames.push(count);
+            })
+            .after(TalkieSystems::Rig)
+            .before(TransformSystems::Propagate),
+        ),
+    );
+    let faces: Vec<Entity> = (0..3).map(|_| spawn_face(&mut app, "face.glb")).collect();
+    for &face in &faces {
+        *app.world_mut().get_mut::<FaceLife>(face).unwrap() = FaceLife::default();
+        let clip = add_clip(&mut app, bursts(6.0));
+        app.world_mut().commands().entity(face).say(clip);
+    }
+    until(&mut app, "all tracks to be complete", |world| {
+        faces
+            .iter()
+            .all(|face| world.get::<Voice>(*face).unwrap().track().is_some_and(|track| track.end_seconds() > 5.9))
+    });
+    (0..5).for_each(|_| app.update());
+    app.world_mut().resource_mut::<Counted>().frames.clear();
+    let mut moved = 0.0_f32;
+    for _ in 0..120 {
+        app.update();
+        assert!(faces.iter().all(|face| app.world().get::<Voice>(*face).unwrap().is_speaking()));
+        moved = moved.max(weights(app.world(), faces[0])[17]);
+    }
+    assert!(moved > 0.3, "nothing moved");
+    let counted = &app.world().resource::<Counted>().frames;
+    assert_eq!(counted.len(), 120);
+    assert!(counted.iter().all(|count| *count == 0), "allocations by frame: {counted:?}");
+}

@@ -1,0 +1,123 @@
+//! Development tasks: `cargo xtask demo | test | setup | bench | ci`.
+//!
+//! Depends on nothing, so that it starts in seconds. What the machine lacks is installed first, by name, and said.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+mod demo;
+mod onnxruntime;
+mod packages;
+
+const HELP: &str = "\
+cargo xtask <task>
+
+  demo [--headless]   two characters talk: in a window if there is a display, else as pictures and a video in target/demo
+  test [ARGS..]       all tests; ARGS go to cargo test
+  setup               only install what the other tasks need
+  bench [ARGS..]      all benchmarks
+  ci                  everything the continuous integration checks";
+
+/// Why a task stopped.
+type Outcome = Result<(), String>;
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let task = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let outcome = match task.as_str() {
+        "demo" => demo::run(rest.iter().any(|argument| argument == "--headless")),
+        "test" => test(&rest),
+        "setup" => setup(),
+        "bench" => bench(&rest),
+        "ci" => ci(),
+        "" | "help" | "--help" | "-h" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("unknown task `{other}`\n\n{HELP}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("xtask: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Installs everything that building, testing and the demo need.
+fn setup() -> Outcome {
+    packages::install(packages::BUILD)?;
+    packages::install(packages::DEMO)?;
+    onnxruntime::install();
+    Ok(())
+}
+
+fn test(arguments: &[String]) -> Outcome {
+    packages::install(packages::BUILD)?;
+    packages::install(packages::RENDER)?;
+    onnxruntime::install();
+    // Unit, integration and documentation tests of every crate; examples are compiled on the way.
+    cargo(&["test", "--workspace", "--features", "talkie/cli"], arguments)
+}
+
+fn bench(arguments: &[String]) -> Outcome {
+    packages::install(packages::BUILD)?;
+    onnxruntime::install();
+    cargo(&["bench", "--workspace", "--features", "talkie/cli", "--benches"], arguments)
+}
+
+fn ci() -> Outcome {
+    setup()?;
+    cargo(&["fmt", "--all", "--check"], &[])?;
+    test(&[])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--features", "talkie/cli", "--", "-D", "warnings"], &[])?;
+    run(cargo_command(&["doc", "--workspace", "--no-deps", "--features", "talkie/cli"])
+        .env("RUSTDOCFLAGS", "-D warnings"))?;
+    cargo(&["build", "--examples"], &[])?;
+    demo::run(true)
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_owned()
+}
+
+/// Where cargo builds.
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
+}
+
+fn cargo_command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(arguments);
+    command
+}
+
+fn cargo(arguments: &[&str], more: &[String]) -> Outcome {
+    run(cargo_command(arguments).args(more))
+}
+
+/// Runs a command, shows it, and fails if it fails.
+fn run(command: &mut Command) -> Outcome {
+    let line: Vec<_> = core::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|part| part.to_string_lossy().into_owned())
+        .collect();
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    eprintln!("xtask: {program} {}", line[1..].join(" "));
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{program} {}` failed ({status})", line.get(1).map_or("", String::as_str))),
+        Err(error) => Err(format!("`{program}` cannot be started: {error}")),
+    }
+}
+
+/// Whether a program can be run and says that all is well.
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+}
