@@ -4,7 +4,10 @@
 mod common;
 
 use bevy::prelude::*;
-use bevy_talkie::{prelude::*, talkie::{metrics::Alignment, retarget::Joint}};
+use bevy_talkie::{
+    prelude::*,
+    talkie::{metrics::Alignment, retarget::Joint},
+};
 use common::{record_events, talking_app, until};
 
 /// Channels of the tongue mesh: the plugin drives them like any other shape.
@@ -51,7 +54,8 @@ fn a_shipped_line_closes_and_opens_the_mouth_where_its_phones_say() {
         app.update();
     }
     assert_eq!(log.of(face), ["started", "finished"]);
-    let said = Alignment::from_json(&std::fs::read_to_string(common::assets().join("voices/01_ada.json")).unwrap()).unwrap();
+    let said =
+        Alignment::from_json(&std::fs::read_to_string(common::assets().join("voices/01_ada.json")).unwrap()).unwrap();
     // The least opening while a phone is spoken, on average over its kind.
     let mean = |symbols: &[&str], pick: fn(f32, f32) -> f32, start: f32| {
         let found: Vec<f32> = said

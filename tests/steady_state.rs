@@ -93,7 +93,7 @@ fn a_frame_of_talking_faces_allocates_nothing() {
         assert!(faces.iter().all(|face| app.world().get::<Voice>(*face).unwrap().is_speaking()));
         moved = moved.max(weights(app.world(), faces[0])[17]);
     }
-    assert!(moved > 0.3, "nothing moved");
+    assert!(moved > 0.3, "nothing moved: {moved}");
     let counted = &app.world().resource::<Counted>().frames;
     assert_eq!(counted.len(), 120);
     assert!(counted.iter().all(|count| *count == 0), "allocations by frame: {counted:?}");

@@ -114,13 +114,18 @@ fn control(
     mut commands: Commands,
 ) {
     let (Some(keys), Some(mouse)) = (keys, mouse) else { return };
+    let mut silence = || {
+        for actor in &actors {
+            commands.entity(actor).interrupt(Duration::from_millis(250));
+        }
+    };
     if keys.just_pressed(KeyCode::Escape) {
         script.running = false;
-        actors.iter().for_each(|actor| drop(commands.entity(actor).interrupt(Duration::from_millis(250))));
+        silence();
     }
     if keys.any_just_pressed([KeyCode::Space, KeyCode::Enter]) || mouse.just_pressed(MouseButton::Left) {
         (script.next, script.running) = (0, true);
-        actors.iter().for_each(|actor| drop(commands.entity(actor).interrupt(Duration::from_millis(250))));
+        silence();
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) const FULL_LOOK: f32 = 0.35;
 /// Life without speech: every part can be switched off.
 ///
 /// Movement follows from [`seed`](Self::seed) and time alone, so that the same character moves the same way in a replay.
-#[derive(Component, Debug, Clone)]
+#[derive(Component, Debug, Clone, PartialEq)]
 pub struct FaceLife {
     /// Blinks, default on.
     pub blink: bool,
@@ -29,12 +29,11 @@ pub struct FaceLife {
     pub look: Vec2,
     /// Tells characters apart; 0 (the default) takes the entity's index.
     pub seed: u32,
-    state: State,
 }
 
 impl Default for FaceLife {
     fn default() -> Self {
-        Self { blink: true, gaze: true, head: true, look: Vec2::ZERO, seed: 0, state: State::default() }
+        Self { blink: true, gaze: true, head: true, look: Vec2::ZERO, seed: 0 }
     }
 }
 
@@ -45,8 +44,9 @@ impl FaceLife {
     }
 }
 
-#[derive(Debug, Clone, Default)]
-struct State {
+/// Where the movements of a [`FaceLife`] are now.
+#[derive(Component, Debug, Clone, Default)]
+pub(crate) struct LifeState {
     random: u64,
     clock: f32,
     /// Seconds until the next blink; negative within one.
@@ -59,7 +59,7 @@ struct State {
     energy: f32,
 }
 
-impl State {
+impl LifeState {
     /// A number in 0..1 (splitmix64).
     fn random(&mut self) -> f32 {
         self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -76,9 +76,8 @@ impl State {
 
 impl FaceLife {
     /// Lets `delta` seconds pass. `opening` is how far the mouth is open now, 0..=1.
-    pub(super) fn advance(&mut self, entity: Entity, delta: f32, opening: f32) {
+    pub(super) fn advance(&self, state: &mut LifeState, entity: Entity, delta: f32, opening: f32) {
         let seed = if self.seed == 0 { entity.index_u32().wrapping_add(1) } else { self.seed };
-        let state = &mut self.state;
         if state.random == 0 {
             state.random = u64::from(seed).wrapping_mul(0xD129_0D3B_3F2B_5A11) | 1;
             state.clock = state.between(0.0, 60.0);
@@ -115,8 +114,7 @@ impl FaceLife {
     }
 
     /// Adds what lives to a pose.
-    pub(super) fn show(&self, pose: &mut FacePose) {
-        let state = &self.state;
+    pub(super) fn show(&self, state: &LifeState, pose: &mut FacePose) {
         if self.blink {
             let lid = lid_weight(-state.until_blink);
             for channel in [FaceChannel::EyeBlinkLeft, FaceChannel::EyeBlinkRight] {
@@ -182,12 +180,13 @@ fn look_at(gaze: Vec2, pose: &mut FacePose) {
 mod tests {
     use super::*;
 
-    fn live(mut life: FaceLife, seconds: f32) -> Vec<FacePose> {
+    fn live(life: FaceLife, seconds: f32) -> Vec<FacePose> {
+        let mut state = LifeState::default();
         (0..(seconds * 60.0) as usize)
             .map(|_| {
-                life.advance(Entity::PLACEHOLDER, 1.0 / 60.0, 0.0);
+                life.advance(&mut state, Entity::PLACEHOLDER, 1.0 / 60.0, 0.0);
                 let mut pose = FacePose::REST;
-                life.show(&mut pose);
+                life.show(&state, &mut pose);
                 pose
             })
             .collect()

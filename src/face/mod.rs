@@ -25,6 +25,7 @@ use bevy_transform::components::Transform;
 use talkie::animation::{Animator, CHANNEL_COUNT, FaceChannel, FacePose};
 
 pub use life::FaceLife;
+use life::LifeState;
 
 use crate::{
     TalkieSystems,
@@ -40,7 +41,7 @@ const EXPRESSION_WHILE_SPEAKING: f32 = 0.35;
 /// The character below it is bound by itself when its scene is ready ([`FaceBound`](crate::rig::FaceBound)); speech starts
 /// with [`say`](crate::voice::SpeechCommands::say).
 #[derive(Component, Debug, Clone, Default)]
-#[require(Voice, VoiceSettings, Expression, FaceLife, LivePose, Transform)]
+#[require(Voice, VoiceSettings, Expression, FaceLife, LifeState, LivePose, Transform)]
 pub struct TalkingFace {
     /// The network that animates it. The default handle is the embedded default model.
     pub model: Handle<FaceModel>,
@@ -97,16 +98,16 @@ impl Plugin for FacePlugin {
 }
 
 fn compose(
-    mut faces: Query<(Entity, &TalkingFace, &Voice, &Expression, &mut FaceLife, &mut LivePose)>,
+    mut faces: Query<(Entity, &TalkingFace, &Voice, &Expression, &FaceLife, &mut LifeState, &mut LivePose)>,
     time: Res<Time>,
 ) {
-    for (entity, face, voice, expression, mut life, mut live) in &mut faces {
+    for (entity, face, voice, expression, life, mut state, mut live) in &mut faces {
         let (mut pose, speaking) = voice.speech_pose();
         face.animator.apply(&mut pose);
         show(expression, speaking, &mut pose);
         let opening = pose.weight(FaceChannel::JawOpen);
-        life.bypass_change_detection().advance(entity, time.delta_secs(), opening);
-        life.show(&mut pose);
+        life.advance(&mut state, entity, time.delta_secs(), opening);
+        life.show(&state, &mut pose);
         if !pose.is_finite() {
             pose = FacePose::REST;
         }

@@ -85,12 +85,12 @@ pub fn add_tiny_model(app: &mut App) -> Handle<FaceModel> {
     app.world_mut().resource_mut::<Assets<FaceModel>>().add(FaceModel::new(tiny_model()))
 }
 
-/// Bursts of a tone, so that the mouth has something to do.
+/// Syllables of a buzz that fills the whole band, so that the mouth has something to do.
 pub fn bursts(seconds: f32) -> AudioClip {
     let samples = (0..(24_000.0 * seconds) as usize)
         .map(|i| {
             let t = i as f32 / 24_000.0;
-            (t * 1_200.0).sin() * (0.5 + 0.5 * (t * 17.0).sin()) * 0.6
+            ((t * 150.0).fract() * 2.0 - 1.0) * (0.5 + 0.5 * (t * 17.0).sin()) * 0.6
         })
         .collect();
     AudioClip::from_samples(24_000, 1, samples).unwrap()
