@@ -27,7 +27,7 @@ use bevy_talkie::{inference::InferenceStats, prelude::*, talkie::inference::Runt
 
 use crate::{Actor, Script, stage};
 
-const SIZE: (u32, u32) = (960, 540);
+const SIZE: (u32, u32) = (640, 360);
 const FRAMES_PER_SECOND: u32 = 25;
 /// Nothing may wait longer than this many frames.
 const FRAME_LIMIT: u32 = 25 * 120;
@@ -37,6 +37,8 @@ const FRAME_LIMIT: u32 = 25 * 120;
 pub struct Picture {
     image: Handle<Image>,
     folder: PathBuf,
+    /// How many lines of the script are spoken.
+    pub lines: usize,
 }
 
 impl Picture {
@@ -53,7 +55,7 @@ struct Heard(Vec<(u32, f32, Handle<VoiceClip>)>);
 struct FrameNumber(u32);
 
 /// Everything of `DefaultPlugins` but window and sound, and time in steps of one picture.
-pub fn prepare(app: &mut App, folder: PathBuf) {
+pub fn prepare(app: &mut App, folder: PathBuf, lines: usize) {
     app.add_plugins(
         DefaultPlugins
             .set(WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() })
@@ -66,7 +68,7 @@ pub fn prepare(app: &mut App, folder: PathBuf) {
     image.texture_descriptor.usage |= TextureUsages::COPY_SRC;
     let image = app.world_mut().resource_mut::<Assets<Image>>().add(image);
     let step = Duration::from_secs(1) / FRAMES_PER_SECOND;
-    app.insert_resource(Picture { image, folder })
+    app.insert_resource(Picture { image, folder, lines })
         .init_resource::<Heard>()
         .insert_resource(FrameNumber(0))
         .insert_resource(TimeUpdateStrategy::ManualDuration(step))
@@ -108,8 +110,11 @@ fn draw(app: &mut App) -> Result<String, String> {
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
 
     let loading = Instant::now();
-    while !app.world().resource::<Script>().running {
+    loop {
         step(app);
+        if app.world().resource::<Script>().running {
+            break;
+        }
         if loading.elapsed() > Duration::from_secs(120) {
             return Err("the characters were not bound within two minutes: see the log".into());
         }

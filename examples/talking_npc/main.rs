@@ -2,8 +2,8 @@
 //!
 //! Shows Ada and Ben in conversation. Space, Enter or a click starts it again; Escape cuts the speaker off in mid-word.
 //!
-//! `--headless FOLDER` draws the same conversation off-screen, without window, GPU or sound card: numbered pictures at 25
-//! frames per second, the mixed sound, and a line of figures.
+//! `--headless FOLDER [LINES]` draws the same conversation off-screen, without window, GPU or sound card: numbered pictures at 25
+//! frames per second, the mixed sound, and a line of figures; of the first LINES lines, if not of all.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -43,12 +43,15 @@ fn main() -> AppExit {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut app = App::new();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["--headless", folder] => headless::prepare(&mut app, PathBuf::from(folder)),
+        ["--headless", folder] => headless::prepare(&mut app, PathBuf::from(folder), usize::MAX),
+        ["--headless", folder, lines] if lines.parse::<usize>().is_ok() => {
+            headless::prepare(&mut app, PathBuf::from(folder), lines.parse().unwrap_or(1));
+        }
         [] => {
             app.add_plugins(DefaultPlugins);
         }
         _ => {
-            eprintln!("usage: talking_npc [--headless FOLDER]");
+            eprintln!("usage: talking_npc [--headless FOLDER [LINES]]");
             return AppExit::from_code(2);
         }
     }
@@ -64,11 +67,15 @@ fn main() -> AppExit {
     headless::run(app)
 }
 
-fn load_script(mut commands: Commands, assets: Res<AssetServer>) {
+fn load_script(mut commands: Commands, assets: Res<AssetServer>, picture: Option<Res<headless::Picture>>) {
     let lines: Vec<Line> = serde_json::from_str(include_str!("../../assets/voices/lines.json"))
         .expect("the script that comes with the crate");
-    let lines =
-        lines.into_iter().map(|line| (line.speaker, line.text, assets.load(format!("voices/{}", line.file)))).collect();
+    let count = picture.map_or(usize::MAX, |picture| picture.lines);
+    let lines = lines
+        .into_iter()
+        .take(count)
+        .map(|line| (line.speaker, line.text, assets.load(format!("voices/{}", line.file))))
+        .collect();
     commands.insert_resource(Script {
         lines,
         next: 0,

@@ -19,6 +19,9 @@ impl Default for Animator {
 
 impl Animator {
     /// Applies the settings; weights end up within 0..=1. Values that are not numbers become rest.
+    ///
+    /// `mouthClose` ends up at most as large as `jawOpen`: by the ARKit convention it closes the lips over an open jaw,
+    /// and more of it than there is to close would push the chin through the lips.
     pub fn apply(&self, pose: &mut FacePose) {
         let strength = |value: f32| if value.is_finite() { value.clamp(0.0, 2.0) } else { 1.0 };
         let (lower, upper) = (strength(self.lower_face_strength), strength(self.upper_face_strength));
@@ -26,6 +29,8 @@ impl Animator {
             let scaled = *weight * if channel.is_upper_face() { upper } else { lower };
             *weight = if scaled.is_finite() { scaled.clamp(0.0, 1.0) } else { 0.0 };
         }
+        let jaw = pose.weight(FaceChannel::JawOpen);
+        pose.set(FaceChannel::MouthClose, pose.weight(FaceChannel::MouthClose).min(jaw));
         if pose.is_finite() {
             pose.jaw_rotation = glam::Quat::IDENTITY.lerp(pose.jaw_rotation, lower.min(1.0));
             pose.jaw_translation *= lower;
@@ -47,6 +52,15 @@ mod tests {
         Animator { lower_face_strength: 1.5, upper_face_strength: 0.5 }.apply(&mut pose);
         assert_eq!(pose.weight(FaceChannel::JawOpen), 1.0);
         assert_eq!(pose.weight(FaceChannel::BrowInnerUp), 0.2);
+    }
+
+    #[test]
+    fn lips_close_over_an_open_jaw_and_no_further() {
+        let mut pose = FacePose::REST;
+        pose.set(FaceChannel::MouthClose, 0.5);
+        pose.set(FaceChannel::JawOpen, 0.2);
+        Animator::default().apply(&mut pose);
+        assert_eq!(pose.weight(FaceChannel::MouthClose), 0.2);
     }
 
     #[test]
