@@ -46,7 +46,8 @@ def neckline_field(head, points, lift=0.0):
     x, y, z = points.T
     line = head.spec.neckline
     plane = head.neck[1] + line.height + lift - line.slope * (z - head.neck[2] - 0.1)
-    return y - plane + line.dip * np.minimum(np.abs(x), 0.8) ** 2
+    # Never as far out as the arms, which dip below the plane too.
+    return np.minimum(y - plane + line.dip * np.minimum(np.abs(x), 0.8) ** 2, 1.2 - np.abs(x))
 
 
 def build(head):

@@ -48,7 +48,10 @@ def ambient_occlusion(points, normals, occluder, center, directions=64, resoluti
 
 
 def bake(head, hair):
-    """Occlusion per base vertex under a cloud of hair points. Lips and the inside of the mouth use the opened mouth, or it would be black inside."""
+    """Occlusion per base vertex under a cloud of hair points.
+
+    Lips and the inside of the mouth use the opened mouth, or it would be black inside.
+    """
     source = head.source
     groups = [g for g in source.faces if g == "body" or "teeth" in g or g == "helper-tongue"
               or ("eye" in g and "lash" not in g and "joint" not in g)]

@@ -6,7 +6,7 @@ this height and place), cut off at one half. So hair fades toward its edge by th
 
 import numpy as np
 
-from mesh import Part, smoothstep, subdivided, unit, vertex_normals
+from mesh import Part, smoothstep, subdivided, vertex_normals
 from noise import Noise
 from skin import beard_density
 from texture import to_bytes
@@ -15,7 +15,7 @@ from texture import to_bytes
 class Crop:
     """A close-cropped, tightly curled cut that fades out at temples and nape."""
 
-    SHELLS = 6
+    SHELLS = 5
 
     def __init__(self, head):
         self.head = head

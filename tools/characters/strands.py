@@ -222,7 +222,7 @@ class Bob:
         even = np.stack([np.stack([np.interp(s * span[i, -1], span[i], lines[i, :, k]) for k in range(3)], 1)
                          for i in range(n)])
         even = gaussian_filter(even, (0, 0.7, 0), mode="nearest")
-        keep = (span[:, -1] > 0.5) & (lines[:, -1, 1] > head.mouth_center[1] - 0.52)
+        keep = (span[:, -1] > 0.5) & (lines[:, -1, 1] > head.mouth_center[1] - 0.45)
         even, span = even[keep], span[keep]
         n = len(even)
         along = unit(np.gradient(even, axis=1))
