@@ -119,7 +119,7 @@ class Head:
         u, low = upper[u], lower[low]
         close = self.units["mouthClose"]
         gap = self.vertices[u, 1] - self.vertices[low, 1]
-        overlap = 0.01
+        overlap = 0.025
         amount = (gap + overlap) / (close[low, 1] - close[u, 1])
         self.vertices = self.vertices + max(amount, 0.0) * close
 

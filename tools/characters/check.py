@@ -83,6 +83,18 @@ def lip_pair(glb):
     return upper[i], lower[k], distance.min()
 
 
+def lip_slit(glb, upper, lower):
+    """Height that stays open between the lips in the middle of the mouth: negative where they overlap."""
+    lowest, highest = np.inf, -np.inf
+    for material in ("skin", "mouth"):
+        rest, opened = (glb.morphed("face", material, jawOpen=w) for w in (0.0, 1.0))
+        drop = rest[:, 1] - opened[:, 1]
+        near = (np.abs(rest[:, 0]) < 2e-4) & (np.linalg.norm(rest - (upper + lower) / 2, axis=1) < 0.003)
+        lowest = min(lowest, rest[near & (drop < 0.005), 1].min(initial=np.inf))
+        highest = max(highest, rest[near & (drop > 0.02), 1].max(initial=-np.inf))
+    return lowest - highest
+
+
 def lid_gap(glb):
     """Largest vertical opening between upper and lower lid over the iris with both eyes closed, in metres."""
     joints = {n: glb.node(n)["translation"] for n in ("neck", "head", "eye_L")}
@@ -140,12 +152,12 @@ def inspect(path):
     rows.append(("largest part of face", max(sizes, key=sizes.get), max(sizes, key=sizes.get) == "skin"))
     u, low, distance = lip_pair(glb)
     rest = glb.morphed("face", "skin")
-    gap = rest[u, 1] - rest[low, 1]
-    rows.append(("lip gap at rest", f"{gap * 1e3:.2f} mm", abs(gap) < 0.0003 and distance < 0.004))
+    slit = lip_slit(glb, rest[u], rest[low])
+    rows.append(("lip slit at rest", f"{slit * 1e3:.2f} mm", slit < 0.0 and distance < 0.004))
     for label, weights, low_mm, high_mm in (("jawOpen opens", {"jawOpen": 1.0}, 24, 40),
                                             ("jawOpen + mouthClose", {"jawOpen": 1.0, "mouthClose": 1.0}, -2, 2)):
         moved = glb.morphed("face", "skin", **weights)
-        change = (moved[u, 1] - moved[low, 1] - gap) * 1e3
+        change = (moved[u, 1] - moved[low, 1] - rest[u, 1] + rest[low, 1]) * 1e3
         rows.append((label, f"{change:.1f} mm", low_mm < change < high_mm))
     shut = lid_gap(glb)
     rows.append(("lid gap at eyeBlink", f"{shut * 1e3:.2f} mm", shut < 0.0006))
