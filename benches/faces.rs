@@ -2,6 +2,8 @@
 //!
 //! Divide by the number of faces for the cost of one. Nothing is rendered.
 
+#![allow(clippy::unwrap_used, reason = "what the tests share is theirs")]
+
 #[path = "../tests/common/mod.rs"]
 mod common;
 

@@ -1,4 +1,5 @@
 //! Binding characters of all kinds, and what the report says of them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
 
@@ -175,10 +176,12 @@ fn weights_are_written_only_when_they_differ() {
     let folder = tempfile::tempdir().unwrap();
     Character { shapes: &["jawOpen"], ..default() }.write(folder.path(), "face.glb");
     let mut app = talking_app(folder.path());
-    app.init_resource::<Writes>()
-        .add_systems(Last, |changed: Query<(), Changed<MorphWeights>>, mut writes: ResMut<Writes>| {
-            writes.0 += changed.iter().count()
-        });
+    app.init_resource::<Writes>().add_systems(
+        Last,
+        |changed: Query<(), Changed<MorphWeights>>, mut writes: ResMut<Writes>| {
+            writes.0 += changed.iter().count();
+        },
+    );
     let face = spawn_face(&mut app, "face.glb");
     app.update();
     app.world_mut().resource_mut::<Writes>().0 = 0;

@@ -1,4 +1,5 @@
 //! The characters, voices and model that come with the crate, together.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![cfg(feature = "default_model")]
 
 mod common;

@@ -1,4 +1,5 @@
 //! Speaking: what is said shows on the face at the moment it is heard.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
 

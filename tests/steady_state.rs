@@ -1,6 +1,7 @@
 //! While faces talk, a frame of the plugin allocates nothing on the main thread, and a face in mid-word needs little memory.
 //!
 //! A file of its own, since it replaces the allocator of its process.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
 

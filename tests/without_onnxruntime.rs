@@ -1,6 +1,7 @@
 //! A game on a machine without ONNX Runtime: it starts, says which engine serves, and talks.
 //!
 //! A file of its own, since the engine is chosen once for each process.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
 

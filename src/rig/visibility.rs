@@ -68,11 +68,12 @@ mod tests {
     #[test]
     fn a_mesh_that_turns_visible_is_marked_once_in_the_next_frame() {
         let mut app = App::new();
-        app.init_resource::<Marked>()
-            .add_plugins(MorphVisibilityPlugin)
-            .add_systems(Last, |changed: Query<(), Changed<Mesh3d>>, mut marked: ResMut<Marked>| {
-                marked.0.push(!changed.is_empty())
-            });
+        app.init_resource::<Marked>().add_plugins(MorphVisibilityPlugin).add_systems(
+            Last,
+            |changed: Query<(), Changed<Mesh3d>>, mut marked: ResMut<Marked>| {
+                marked.0.push(!changed.is_empty());
+            },
+        );
         let mesh = app
             .world_mut()
             .spawn((Mesh3d::default(), MeshMorphWeights::Value { weights: vec![0.0] }, ViewVisibility::HIDDEN))

@@ -11,7 +11,6 @@ use std::{
 
 use bevy::{
     animation::AnimationPlugin,
-    app::TaskPoolPlugin,
     asset::AssetPlugin,
     gltf::GltfPlugin,
     image::ImagePlugin,
@@ -40,7 +39,6 @@ pub fn app_in(folder: &Path) -> App {
         AnimationPlugin,
         GltfPlugin::default(),
     ));
-    let _ = TaskPoolPlugin::default();
     app.insert_resource(TimeUpdateStrategy::ManualDuration(FRAME));
     app
 }
@@ -129,7 +127,9 @@ impl Log {
 pub fn record_events(app: &mut App) -> Log {
     let log = Log::default();
     let (a, b, c, d) = (log.clone(), log.clone(), log.clone(), log.clone());
-    let push = |log: &Log, entity, what: String| log.0.lock().unwrap().push((entity, what));
+    let push = |log: &Log, entity, what: String| {
+        log.0.lock().unwrap().push((entity, what));
+    };
     app.add_observer(move |e: On<SpeechStarted>| push(&a, e.entity, "started".into()))
         .add_observer(move |e: On<SpeechFinished>| push(&b, e.entity, "finished".into()))
         .add_observer(move |e: On<SpeechInterrupted>| {

@@ -27,7 +27,9 @@ fn draw(lines: &[String]) -> Outcome {
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
-    cargo(&["run", "--example", "talking_npc", "--", "--headless"], &[folder.to_string_lossy().into_owned()])?;
+    let mut arguments = vec![folder.to_string_lossy().into_owned()];
+    arguments.extend_from_slice(lines);
+    cargo(&["run", "--example", "talking_npc", "--", "--headless"], &arguments)?;
     contact_sheet(&folder)?;
     video(&folder)?;
     println!("pictures       {}", folder.join("frame_0001.png").display());

@@ -1,4 +1,5 @@
 //! What decoding does with good and bad files.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use talkie::audio::{AudioClip, DecodeError, FormatError};
 

@@ -1,4 +1,5 @@
 //! Every way a bundle can be broken, and what is said about it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,5 @@
 //! The `talkie` command, as a shell sees it. Needs the feature `cli`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![cfg(feature = "cli")]
 
 use std::{

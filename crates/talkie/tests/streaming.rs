@@ -1,4 +1,5 @@
 //! The path from sound to poses, with the tiny network of `tests/data`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::Path;
 

@@ -110,7 +110,8 @@ impl Network {
         if runtime.backend() == super::Backend::OnnxRuntime {
             builder = builder
                 .with_intra_threads(1)
-                .and_then(|builder| builder.with_inter_threads(1))
+                .map_err(|error| failed(error.to_string()))?
+                .with_inter_threads(1)
                 .map_err(|error| failed(error.to_string()))?;
         }
         let session = builder.commit_from_memory(onnx).map_err(|error| failed(error.to_string()))?;
