@@ -1,0 +1,210 @@
+//! Builds an ONNX graph node by node and refuses names that are used twice.
+
+use std::collections::BTreeSet;
+
+use prost::Message as _;
+
+use super::onnx::{
+    ATTRIBUTE_INT, ATTRIBUTE_INTS, AttributeProto, Dimension, DimensionProto, FLOAT, GraphProto, INT64, ModelProto,
+    NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
+    ValueInfoProto,
+};
+
+/// Version of the operator set that the nodes are written in.
+pub const OPSET: i64 = 17;
+/// Version of the file format.
+pub const IR_VERSION: i64 = 9;
+
+/// Why a graph cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GraphError {
+    /// Two values have one name.
+    #[error("two values of the graph are called {0}")]
+    Duplicate(String),
+    /// A node reads a value that nothing made.
+    #[error("{node} reads {value}, which does not exist yet")]
+    Unknown {
+        /// Which node.
+        node: String,
+        /// Which value.
+        value: String,
+    },
+    /// Numbers do not fill a tensor.
+    #[error("{name} has {values} numbers for a shape of {shape:?}")]
+    Shape {
+        /// Which tensor.
+        name: String,
+        /// How many numbers.
+        values: usize,
+        /// The shape they should fill.
+        shape: Vec<usize>,
+    },
+}
+
+/// A setting of a node.
+#[derive(Debug, Clone, Copy)]
+pub enum Attribute<'a> {
+    /// One number.
+    One(&'a str, i64),
+    /// Several numbers.
+    Many(&'a str, &'a [i64]),
+}
+
+/// A graph in the making.
+#[derive(Debug, Default)]
+pub struct Graph {
+    graph: GraphProto,
+    names: BTreeSet<String>,
+}
+
+fn value(name: &str, shape: &[Dimension]) -> ValueInfoProto {
+    let dim = shape.iter().map(|value| DimensionProto { value: Some(value.clone()) }).collect();
+    let tensor_type = Some(TensorTypeProto { elem_type: FLOAT, shape: Some(TensorShapeProto { dim }) });
+    ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type }) }
+}
+
+impl Graph {
+    fn claim(&mut self, name: &str) -> Result<(), GraphError> {
+        if self.names.insert(name.into()) { Ok(()) } else { Err(GraphError::Duplicate(name.into())) }
+    }
+
+    /// Declares an input.
+    ///
+    /// # Errors
+    /// A name that is taken.
+    pub fn input(&mut self, name: &str, shape: &[Dimension]) -> Result<(), GraphError> {
+        self.claim(name)?;
+        self.graph.input.push(value(name, shape));
+        Ok(())
+    }
+
+    /// Declares an output, which a node must have made.
+    ///
+    /// # Errors
+    /// A value that does not exist.
+    pub fn output(&mut self, name: &str, shape: &[Dimension]) -> Result<(), GraphError> {
+        if !self.names.contains(name) {
+            return Err(GraphError::Unknown { node: "the list of outputs".into(), value: name.into() });
+        }
+        self.graph.output.push(value(name, shape));
+        Ok(())
+    }
+
+    /// Adds weights.
+    ///
+    /// # Errors
+    /// A name that is taken, or numbers that do not fill the shape.
+    pub fn weights(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<(), GraphError> {
+        if shape.iter().product::<usize>() != values.len() {
+            return Err(GraphError::Shape { name: name.into(), values: values.len(), shape: shape.into() });
+        }
+        self.claim(name)?;
+        self.graph.initializer.push(TensorProto {
+            dims: shape.iter().map(|size| *size as i64).collect(),
+            data_type: FLOAT,
+            name: name.into(),
+            raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        });
+        Ok(())
+    }
+
+    /// Adds a list of whole numbers.
+    ///
+    /// # Errors
+    /// A name that is taken.
+    pub fn numbers(&mut self, name: &str, values: &[i64]) -> Result<(), GraphError> {
+        self.claim(name)?;
+        self.graph.initializer.push(TensorProto {
+            dims: vec![values.len() as i64],
+            data_type: INT64,
+            name: name.into(),
+            raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        });
+        Ok(())
+    }
+
+    /// Adds a node that makes `output` from `inputs`.
+    ///
+    /// # Errors
+    /// An input that does not exist yet, or an output whose name is taken.
+    pub fn node(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        output: &str,
+        attributes: &[Attribute<'_>],
+    ) -> Result<(), GraphError> {
+        for input in inputs {
+            if !self.names.contains(*input) {
+                return Err(GraphError::Unknown { node: format!("{operator} to {output}"), value: (*input).into() });
+            }
+        }
+        self.claim(output)?;
+        let attribute = attributes.iter().map(|attribute| match attribute {
+            Attribute::One(name, i) => {
+                AttributeProto { name: (*name).into(), i: *i, ints: Vec::new(), r#type: ATTRIBUTE_INT }
+            }
+            Attribute::Many(name, ints) => {
+                AttributeProto { name: (*name).into(), i: 0, ints: ints.to_vec(), r#type: ATTRIBUTE_INTS }
+            }
+        });
+        self.graph.node.push(NodeProto {
+            input: inputs.iter().map(|name| (*name).into()).collect(),
+            output: vec![output.into()],
+            name: format!("{operator}:{output}"),
+            op_type: operator.into(),
+            attribute: attribute.collect(),
+        });
+        Ok(())
+    }
+
+    /// The file.
+    pub fn finish(mut self, name: &str, metadata: &[(&str, &str)]) -> Vec<u8> {
+        self.graph.name = name.into();
+        let entry = |(key, value): &(&str, &str)| StringStringEntryProto { key: (*key).into(), value: (*value).into() };
+        let model = ModelProto {
+            ir_version: IR_VERSION,
+            producer_name: "talkie_train".into(),
+            graph: Some(self.graph),
+            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+            metadata_props: metadata.iter().map(entry).collect(),
+        };
+        model.encode_to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_used_once_and_exist() {
+        let mut graph = Graph::default();
+        let shape = [Dimension::Parameter("n".into())];
+        assert_eq!(graph.input("x", &shape), Ok(()));
+        assert_eq!(graph.input("x", &shape), Err(GraphError::Duplicate("x".into())));
+        assert_eq!(graph.weights("x", &[1], &[0.0]), Err(GraphError::Duplicate("x".into())));
+        assert!(matches!(graph.weights("w", &[2, 3], &[0.0]), Err(GraphError::Shape { values: 1, .. })));
+        assert_eq!(graph.node("Sigmoid", &["x"], "y", &[]), Ok(()));
+        assert_eq!(graph.node("Sigmoid", &["x"], "y", &[]), Err(GraphError::Duplicate("y".into())));
+        assert!(matches!(graph.node("Add", &["x", "z"], "s", &[]), Err(GraphError::Unknown { .. })));
+        assert!(matches!(graph.output("z", &shape), Err(GraphError::Unknown { .. })));
+    }
+
+    #[test]
+    fn the_file_reads_back() {
+        let mut graph = Graph::default();
+        graph.input("x", &[Dimension::Value(2)]).expect("a new name");
+        graph.numbers("at", &[-3, i64::MAX]).expect("a new name");
+        graph
+            .node("Identity", &["x"], "y", &[Attribute::Many("axes", &[1, 2]), Attribute::One("k", -1)])
+            .expect("known");
+        let bytes = graph.finish("net", &[("frame_rate", "50")]);
+        let model = ModelProto::decode(bytes.as_slice()).expect("a message");
+        assert_eq!((model.ir_version, model.opset_import[0].version), (9, 17));
+        let graph = model.graph.expect("a graph");
+        assert_eq!(graph.node[0].attribute[0].ints, [1, 2]);
+        assert_eq!(graph.initializer[0].raw_data.len(), 16);
+    }
+}

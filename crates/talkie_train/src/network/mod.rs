@@ -1,0 +1,121 @@
+//! The network: causal dilated convolutions with residual connections, written as matrix products.
+//!
+//! A convolution over time is one product: the input is shifted once per kernel tap, the copies are put side by side and
+//! multiplied with all taps at once. On a CPU that is several times faster than a general convolution, and the same
+//! weights are those of an ONNX `Conv`. Every layer sees the past only; what a pose needs of the future comes from
+//! delaying the targets by [`look_ahead`](crate::config::NetworkRecipe::look_ahead) frames. Before the first frame every
+//! layer sees zeros, which is what an all-zero state means at run time.
+//!
+//! Temporal convolutions for sequences: S. Bai, J. Z. Kolter, V. Koltun, "An Empirical Evaluation of Generic
+//! Convolutional and Recurrent Networks for Sequence Modeling", 2018. Activation: `x sigmoid(x)` (S. Elfwing et al., 2018).
+
+use burn::module::Module;
+use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::tensor::activation::{sigmoid, silu};
+use burn::tensor::{Device, Tensor};
+
+use crate::config::Recipe;
+use crate::teacher::MOTIONS;
+
+/// Taps of the convolution in every residual block.
+pub const BLOCK_KERNEL: usize = 3;
+
+/// A convolution over the past: `[batch, frames, channels in]` to `[batch, frames, channels out]`.
+#[derive(Module, Debug)]
+pub struct CausalConvolution {
+    /// All taps, oldest first: `[kernel * channels in, channels out]`.
+    pub taps: Linear,
+    /// Taps.
+    pub kernel: usize,
+    /// Frames between taps.
+    pub dilation: usize,
+}
+
+impl CausalConvolution {
+    fn new(inputs: usize, outputs: usize, kernel: usize, dilation: usize, device: &Device) -> Self {
+        Self { taps: LinearConfig::new(kernel * inputs, outputs).init(device), kernel, dilation }
+    }
+
+    /// Frames of the past that it sees.
+    pub const fn past(&self) -> usize {
+        (self.kernel - 1) * self.dilation
+    }
+
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let [batch, frames, channels] = x.dims();
+        let past = Tensor::zeros([batch, self.past(), channels], &x.device());
+        let padded = Tensor::cat(vec![past, x], 1);
+        let shifted = (0..self.kernel).map(|tap| padded.clone().narrow(1, tap * self.dilation, frames)).collect();
+        self.taps.forward(Tensor::cat(shifted, 2))
+    }
+}
+
+/// `x + mix(silu(convolution(x)))`.
+#[derive(Module, Debug)]
+pub struct Block {
+    /// The convolution over time.
+    pub convolution: CausalConvolution,
+    /// The mixing of channels after it.
+    pub mix: Linear,
+}
+
+impl Block {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let change = self.mix.forward(silu(self.convolution.forward(x.clone())));
+        x + change
+    }
+}
+
+/// A last layer that starts near rest. From the middle of the sigmoid, the first steps would all pull down, overshoot
+/// into its flat end, and never come back.
+fn quiet_output(channels: usize, device: &Device) -> Linear {
+    let small = Initializer::Normal { mean: 0.0, std: 0.02 };
+    let mut layer = LinearConfig::new(channels, MOTIONS).with_initializer(small).init(device);
+    layer.bias = layer.bias.map(|bias| bias.map(|values| values - 2.5));
+    layer
+}
+
+/// The whole network: normalised log-mel frames in, [motions](crate::teacher::Motion) out.
+#[derive(Module, Debug)]
+pub struct SpeechNetwork {
+    /// The first layer.
+    pub first: CausalConvolution,
+    /// The residual blocks.
+    pub blocks: Vec<Block>,
+    /// The layer before the last.
+    pub hidden: Linear,
+    /// The last layer.
+    pub output: Linear,
+}
+
+impl SpeechNetwork {
+    /// A network with random weights.
+    pub fn new(recipe: &Recipe, device: &Device) -> Self {
+        let (shape, channels) = (&recipe.network, recipe.network.channels);
+        // Blocks start small, so that their sum starts near the first layer's output.
+        let small =
+            Initializer::Normal { mean: 0.0, std: 0.5 / ((channels * shape.dilations.len().max(1)) as f64).sqrt() };
+        let block = |dilation: &usize| Block {
+            convolution: CausalConvolution::new(channels, channels, BLOCK_KERNEL, *dilation, device),
+            mix: LinearConfig::new(channels, channels).with_initializer(small.clone()).init(device),
+        };
+        Self {
+            first: CausalConvolution::new(recipe.features.bands, channels, shape.first_kernel, 1, device),
+            blocks: shape.dilations.iter().map(block).collect(),
+            hidden: LinearConfig::new(channels, channels).init(device),
+            output: quiet_output(channels, device),
+        }
+    }
+
+    /// `[batch, frames, bands]` to `[batch, frames, motions]` in 0..=1. Row `t` is the pose of frame `t - look_ahead`.
+    pub fn forward(&self, features: Tensor<3>) -> Tensor<3> {
+        let first = silu(self.first.forward(features));
+        let last = self.blocks.iter().fold(first, |x, block| block.forward(x));
+        sigmoid(self.output.forward(silu(self.hidden.forward(last))))
+    }
+
+    /// Frames of the past that reach one output, all layers together.
+    pub fn past(&self) -> usize {
+        self.first.past() + self.blocks.iter().map(|block| block.convolution.past()).sum::<usize>()
+    }
+}
