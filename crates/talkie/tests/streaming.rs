@@ -16,12 +16,12 @@ fn model() -> FaceModel {
     FaceModel::load_dir(folder, Runtime::global()).unwrap()
 }
 
-/// Bursts of a tone between silences.
+/// Bursts of a buzz between silences.
 fn sound(rate: u32, seconds: f32) -> Vec<f32> {
     (0..(rate as f32 * seconds) as usize)
         .map(|i| {
             let t = i as f32 / rate as f32;
-            if (t * 3.0).fract() < 0.5 { (t * 900.0).sin() * 0.4 } else { 0.0 }
+            if (t * 3.0).fract() < 0.5 { ((t * 150.0).fract() * 2.0 - 1.0) * 0.4 } else { 0.0 }
         })
         .collect()
 }

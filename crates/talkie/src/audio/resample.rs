@@ -98,7 +98,7 @@ impl SpeechResampler {
         check_format(rate, channels)?;
         let block_len = (rate as usize / 100).max(32);
         // The filter spans the same time at every input rate, so that high rates are band-limited as well.
-        let taps = (64 * (rate as usize).div_ceil(SAMPLE_RATE as usize)).clamp(64, 2048);
+        let taps = 64 * (rate as usize).div_ceil(SAMPLE_RATE as usize);
         let inner = if rate == SAMPLE_RATE {
             None
         } else {

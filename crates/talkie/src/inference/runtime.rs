@@ -1,7 +1,9 @@
 //! Which engine runs the networks of this process, and how it was found.
 
 use std::{
-    env, fmt, fs, io,
+    env,
+    ffi::CStr,
+    fmt, fs, io,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -144,11 +146,11 @@ fn start(options: RuntimeOptions) -> Result<Runtime, RuntimeError> {
     let mut passed_over = Vec::new();
     if wanted != Some(Backend::Tract) {
         for path in candidates(options.library) {
-            match ort::init_from(&path) {
-                Ok(builder) => {
+            match probe(&path) {
+                Ok(version) => {
+                    let start_error = |reason| RuntimeError::Start { backend: Backend::OnnxRuntime, reason };
+                    let builder = ort::init_from(&path).map_err(|error| start_error(error.to_string()))?;
                     let environment = build(builder, Backend::OnnxRuntime)?;
-                    let version = ort::info().split("git-").next().unwrap_or_default();
-                    let version = library_version(&path).unwrap_or_else(|| version.trim().to_owned());
                     return Ok(Runtime {
                         backend: Backend::OnnxRuntime,
                         version,
@@ -157,9 +159,9 @@ fn start(options: RuntimeOptions) -> Result<Runtime, RuntimeError> {
                         environment,
                     });
                 }
-                Err(error) => {
-                    log::warn!("ONNX Runtime at {} is passed over: {error}", path.display());
-                    passed_over.push(Attempt { path, reason: error.to_string() });
+                Err(reason) => {
+                    log::warn!("ONNX Runtime at {} is passed over: {reason}", path.display());
+                    passed_over.push(Attempt { path, reason });
                 }
             }
         }
@@ -240,12 +242,24 @@ fn is_library_name(name: &str) -> bool {
         || (name.starts_with("libonnxruntime.") && name.ends_with(".dylib"))
 }
 
-/// `libonnxruntime.so.1.31.1` tells its version by its name.
-fn library_version(path: &Path) -> Option<String> {
-    let name = path.file_name()?.to_str()?;
-    let version: String = name.chars().skip_while(|c| !c.is_ascii_digit()).collect();
-    let version = version.trim_end_matches(".dylib");
-    (version.contains('.')).then(|| version.to_owned())
+/// Looks whether a library is an ONNX Runtime that is new enough, and tells its version.
+///
+/// `ort` itself remembers its first attempt to load for ever, so only a library that will do may reach it.
+fn probe(path: &Path) -> Result<String, String> {
+    // SAFETY: loading runs the library's initialisers; it is a file that the user put where ONNX Runtime belongs.
+    let library = unsafe { libloading::Library::new(path) }.map_err(|error| error.to_string())?;
+    // SAFETY: the C API declares this function with exactly this signature.
+    let base = unsafe { library.get::<unsafe extern "C" fn() -> *const ort::sys::OrtApiBase>(b"OrtGetApiBase\0") };
+    let base = base.map_err(|_| "it does not export `OrtGetApiBase`: this is not ONNX Runtime".to_owned())?;
+    // SAFETY: the function takes nothing and gives a pointer to a static, or null.
+    let base = unsafe { base().as_ref() }.ok_or("`OrtGetApiBase` gave nothing")?;
+    // SAFETY: the string it points to is static and ends in zero.
+    let version = unsafe { CStr::from_ptr((base.GetVersionString)()) }.to_string_lossy().into_owned();
+    let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok()).unwrap_or(0);
+    if version.starts_with("1.") && minor < ort::MINOR_VERSION {
+        return Err(format!("its version {version} is too old; at least 1.{} is needed", ort::MINOR_VERSION));
+    }
+    Ok(version)
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ impl StreamingNetwork {
         while state.ready(bands) < frames && feed.waiting() > 0 {
             let missing = frames - state.ready(bands);
             let start = state.pending.len();
-            feed.take((missing * self.config.hop).max(self.config.window), |samples| {
+            feed.take(missing.saturating_mul(self.config.hop).max(self.config.window), |samples| {
                 state.log_mel.push(samples, &mut state.pending);
             });
             self.normalise(&mut state.pending[start..]);
