@@ -1,6 +1,6 @@
 //! Binding a pose to a character: morph targets and joints, and the report about it.
 //!
-//! When the scene below a [`TalkingFace`](crate::face::TalkingFace) is ready, its shapes are matched by name and its joints
+//! When the scene below a [`TalkingFace`] is ready, its shapes are matched by name and its joints
 //! found by name; the result is a [`FaceRig`], the [`BindingReport`] says in words what was found and what is missing.
 //! Every frame the rig writes exactly the weights and rotations it owns: other shapes, and the animation of the body, stay
 //! as they are.

@@ -133,7 +133,7 @@ pub fn record_events(app: &mut App) -> Log {
     app.add_observer(move |e: On<SpeechStarted>| push(&a, e.entity, "started".into()))
         .add_observer(move |e: On<SpeechFinished>| push(&b, e.entity, "finished".into()))
         .add_observer(move |e: On<SpeechInterrupted>| {
-            push(&c, e.entity, format!("interrupted at {:.1}", e.heard_seconds))
+            push(&c, e.entity, format!("interrupted at {:.1}", e.heard_seconds));
         })
         .add_observer(move |e: On<SpeechFailed>| push(&d, e.entity, format!("failed: {}", e.reason)));
     log

@@ -69,7 +69,7 @@ fn rooms_keep_the_direct_sound_in_place() {
         speechless: 0.0,
         ..recipe
     };
-    let dry = AugmentRecipe { reverb: 0.0, ..recipe.clone() };
+    let dry = AugmentRecipe { reverb: 0.0, ..recipe };
     for seed in 0..8 {
         let wet = Augmenter::new(&recipe, &items, &[1.0]).sequence(seed, 16_000);
         let dry = Augmenter::new(&dry, &items, &[1.0]).sequence(seed, 16_000);

@@ -1,6 +1,6 @@
 //! The teacher: what a face does while given phones are spoken.
 //!
-//! Every phone wants some articulators in some place ([`targets`]); how much it insists, and over how long a time, is its
+//! Every phone wants some articulators in some place (`targets`); how much it insists, and over how long a time, is its
 //! dominance. The pose at a moment is the mean of all wishes weighted by their dominance there, which makes phones shade
 //! into each other (coarticulation) and lips round before the vowel that needs them:
 //!

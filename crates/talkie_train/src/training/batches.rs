@@ -13,7 +13,7 @@ use crate::config::Recipe;
 use crate::teacher::{MOTIONS, Teacher};
 
 /// Mean and standard deviation of every band: what features are normalised with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Default, Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Normalisation {
     /// Mean of each band.
     pub mean: Vec<f32>,

@@ -28,12 +28,6 @@ pub struct Progress {
     pub validation: Vec<(usize, f32)>,
 }
 
-impl Default for Normalisation {
-    fn default() -> Self {
-        Self { mean: Vec::new(), std: Vec::new() }
-    }
-}
-
 /// A run that can go on.
 #[derive(Clone)]
 pub struct Checkpoint {

@@ -76,10 +76,14 @@ pub(crate) fn animate(model: &mut FaceModel, input: &Path) -> Result<(FaceTrack,
     let mut track = FaceTrack::new(model.manifest().frame_rate);
     let mut samples = Vec::new();
     while !speech.is_done() {
-        if reader.read(&mut samples).map_err(|error| Failure::at(input, error))? {
-            speech.push(&samples);
-        } else {
-            speech.finish();
+        // Packets are short, and a call of the network is dear: hear a second before looking again.
+        let enough = speech.seconds() + 1.0;
+        while !speech.is_finished() && speech.seconds() < enough {
+            if reader.read(&mut samples).map_err(|error| Failure::at(input, error))? {
+                speech.push(&samples);
+            } else {
+                speech.finish();
+            }
         }
         model.advance([&mut speech], usize::MAX);
         speech.drain(|pose| track.push(pose)).map_err(|error| Failure::at(input, error))?;

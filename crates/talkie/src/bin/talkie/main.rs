@@ -16,7 +16,7 @@ mod info;
 ///
 /// Exit codes: 0 done, 1 it failed (the reason is on standard error), 2 wrong usage.
 /// ONNX Runtime is looked for in ORT_DYLIB_PATH, beside the program and in a folder `onnxruntime` above it; without it
-/// the embedded tract engine runs. TALKIE_BACKEND=ort|tract forces one of them.
+/// the embedded tract engine runs. TALKIE_BACKEND forces one of them: ort or tract.
 #[derive(Debug, Parser)]
 #[command(version, about, verbatim_doc_comment)]
 struct Arguments {
