@@ -16,7 +16,7 @@ use ort::{environment::Environment, logging::LogLevel};
 pub enum Backend {
     /// ONNX Runtime, loaded from a shared library.
     OnnxRuntime,
-    /// The embedded tract: pure Rust, no library needed, about ten times slower.
+    /// The embedded tract: pure Rust, no library needed, two to three times slower with the default model.
     Tract,
 }
 
