@@ -5,11 +5,17 @@ use core::time::Duration;
 /// Follows the moment of a speech that is heard now, in seconds from its first sample.
 ///
 /// The position an audio sink reports is a staircase: it jumps by a device buffer and is ahead of the ear by what waits in
-/// the device. The clock runs with real time between the steps and is drawn gently towards the reported position less the
-/// output latency. Without a device it simply runs with the time of the game.
+/// the device. The clock starts when the device takes the first samples, runs with real time between the steps and is
+/// drawn gently towards the reported position less the output latency. Without a device it simply runs with the time of
+/// the game.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct HeardClock {
+    /// Negative while the first samples are on their way through the device.
     seconds: f64,
+    running: bool,
+    /// The last position a sink reported, and for how long it has been the same.
+    reported: f64,
+    unchanged: f64,
 }
 
 /// What a sink says of itself.
@@ -28,14 +34,23 @@ pub(crate) struct SinkReport {
 const SNAP_SECONDS: f64 = 0.15;
 /// Time constant of the pull towards the reported position.
 const PULL_SECONDS: f64 = 0.5;
+/// A device that takes no samples for so long is gone: the line goes on without it.
+const STALL_SECONDS: f64 = 1.0;
 
 impl HeardClock {
+    /// The moment that is heard; 0 before the first.
     pub(crate) fn seconds(self) -> f64 {
-        self.seconds
+        self.seconds.max(0.0)
+    }
+
+    /// Whether the first sample was heard.
+    pub(crate) fn has_begun(self) -> bool {
+        self.running && self.seconds >= 0.0
     }
 
     /// Simulated time.
     pub(crate) fn advance(&mut self, delta: Duration) {
+        self.running = true;
         self.seconds += delta.as_secs_f64();
     }
 
@@ -45,12 +60,25 @@ impl HeardClock {
             return;
         }
         let delta = delta.as_secs_f64();
+        if sink.position == self.reported {
+            self.unchanged += delta;
+        } else {
+            (self.reported, self.unchanged) = (sink.position, 0.0);
+        }
+        let target = sink.position - latency.as_secs_f64() * sink.speed;
+        if !self.running {
+            let stalled = sink.drained || self.unchanged >= STALL_SECONDS;
+            if sink.position > 0.0 || stalled {
+                self.running = true;
+                self.seconds = if stalled { 0.0 } else { target };
+            }
+            return;
+        }
         let expected = self.seconds + delta * sink.speed;
-        if sink.drained {
+        if sink.drained || self.unchanged >= STALL_SECONDS {
             self.seconds = expected;
             return;
         }
-        let target = (sink.position - latency.as_secs_f64() * sink.speed).max(0.0);
         let drift = target - expected;
         self.seconds = if drift.abs() > SNAP_SECONDS * sink.speed.max(1.0) {
             target
@@ -65,30 +93,65 @@ impl HeardClock {
 mod tests {
     use super::*;
 
-    /// A device that reports in steps of its buffer and is heard `latency` later.
-    fn run(frames: usize, buffer: f64, latency: f64, frame: f64) -> Vec<(f64, f64)> {
+    const FRAME: f64 = 1.0 / 60.0;
+
+    /// A device that takes its first buffer after `idle` seconds, reports in steps of its buffer and is heard `latency`
+    /// later: what is really heard at each frame (negative before the first sample) and what the clock says.
+    fn run(frames: usize, idle: f64, buffer: f64, latency: f64) -> Vec<(f64, HeardClock)> {
         let mut clock = HeardClock::default();
         (1..=frames)
             .map(|n| {
-                let now = n as f64 * frame;
-                let pulled = ((now / buffer).floor() + 1.0) * buffer;
+                let playing = n as f64 * FRAME - idle;
+                let pulled = if playing < 0.0 { 0.0 } else { ((playing / buffer).floor() + 1.0) * buffer };
                 let sink = SinkReport { position: pulled, speed: 1.0, paused: false, drained: false };
-                clock.follow(Duration::from_secs_f64(frame), sink, Duration::from_secs_f64(latency));
-                (now, clock.seconds())
+                // On average half a buffer waits besides what the device holds back.
+                clock.follow(Duration::from_secs_f64(FRAME), sink, Duration::from_secs_f64(latency + buffer / 2.0));
+                (playing - latency, clock)
             })
             .collect()
     }
 
     #[test]
     fn the_staircase_of_a_sink_becomes_a_ramp() {
-        // What is heard at `now` is, on average, half a buffer before what was pulled.
-        let heard = run(600, 0.05, 0.025, 1.0 / 60.0);
+        let heard = run(600, 0.0, 0.05, 0.0);
         for pair in heard.windows(2) {
-            let step = pair[1].1 - pair[0].1;
-            assert!((0.010..0.024).contains(&step), "a step of {step} s at {}", pair[1].0);
+            let step = pair[1].1.seconds() - pair[0].1.seconds();
+            assert!((0.010..0.024).contains(&step) || pair[0].0 < 0.05, "a step of {step} s at {}", pair[1].0);
         }
-        for (now, heard) in &heard[120..] {
-            assert!((now - heard).abs() < 0.02, "{heard} heard at {now}");
+        for (now, clock) in &heard[120..] {
+            assert!((now - clock.seconds()).abs() < 0.02, "{} heard at {now}", clock.seconds());
+        }
+    }
+
+    #[test]
+    fn nothing_is_heard_before_the_device_took_it_and_let_it_out() {
+        for (idle, buffer, latency) in [(0.11, 0.02, 0.06), (0.3, 0.05, 0.0), (0.02, 0.01, 0.2)] {
+            for (now, clock) in run(120, idle, buffer, latency) {
+                if now < -buffer {
+                    assert!(!clock.has_begun() && clock.seconds() == 0.0, "{} is heard at {now}", clock.seconds());
+                } else if now > buffer {
+                    assert!(clock.has_begun());
+                    assert!((clock.seconds() - now).abs() <= buffer / 2.0 + FRAME, "{} at {now}", clock.seconds());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_device_that_stops_taking_samples_does_not_hold_the_line_for_ever() {
+        let frame = Duration::from_secs_f64(FRAME);
+        for position in [0.0, 2.0] {
+            let mut clock = HeardClock::default();
+            let sink = SinkReport { position, speed: 1.0, paused: false, drained: false };
+            let before = (0..60).map(|_| clock.follow(frame, sink, Duration::ZERO)).count();
+            assert_eq!(before, 60);
+            assert!(clock.seconds() <= position + SNAP_SECONDS, "{}", clock.seconds());
+            (0..120).for_each(|_| clock.follow(frame, sink, Duration::ZERO));
+            assert!(clock.seconds() > position + 1.8, "{} after {position}", clock.seconds());
+            // It comes back.
+            let sink = SinkReport { position: position + 0.5, ..sink };
+            clock.follow(frame, sink, Duration::ZERO);
+            assert_eq!(clock.seconds(), position + 0.5);
         }
     }
 

@@ -119,7 +119,7 @@ enum Animation {
 enum Stage {
     /// Sound or model are still loading, or the first poses are not there yet.
     Preparing,
-    /// The sound was started; counts the frames without a sink.
+    /// The sound was started, but nothing of it is heard yet; counts the frames without a sink.
     Starting { frames: u32 },
     /// Heard through a device.
     Playing,

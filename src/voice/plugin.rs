@@ -155,18 +155,21 @@ impl Frame<'_, '_, '_, '_, '_> {
                     }
                 }
             }
-            Stage::Starting { frames } => {
-                if line.player.is_some_and(|player| self.sinks.report(player).is_some()) {
-                    self.start(line, Stage::Playing);
-                } else if frames >= FRAMES_WITHOUT_SINK {
+            Stage::Starting { frames } => match line.player.and_then(|player| self.sinks.report(player)) {
+                Some(sink) => {
+                    line.clock.follow(self.real_delta, sink, self.latency);
+                    if line.clock.has_begun() {
+                        self.start(line, Stage::Playing);
+                    }
+                }
+                None if frames >= FRAMES_WITHOUT_SINK => {
                     if let Some(player) = line.player.take() {
                         self.commands.entity(player).try_despawn();
                     }
                     self.start(line, Stage::Simulated);
-                } else {
-                    line.stage = Stage::Starting { frames: frames + 1 };
                 }
-            }
+                None => line.stage = Stage::Starting { frames: frames + 1 },
+            },
             Stage::Playing => {
                 match line.player.and_then(|player| self.sinks.report(player)) {
                     Some(sink) => line.clock.follow(self.real_delta, sink, self.latency),

@@ -43,6 +43,22 @@ fn a_clip_gets_one_pose_for_each_hop_and_follows_the_sound() {
 }
 
 #[test]
+fn after_its_last_sample_a_clip_is_followed_by_silence() {
+    // Loud to the end: the frame behind the last sample still hears it.
+    let loud: Vec<f32> = (0..16_000 + 130).map(|i| ((i as f32 * 0.009).fract() * 2.0 - 1.0) * 0.6).collect();
+    let mut longer = loud.clone();
+    longer.resize(loud.len() + 8_000, 0.0);
+    let track = |samples| model().animate(&AudioClip::from_samples(16_000, 1, samples).unwrap()).unwrap();
+    let (short, long) = (track(loud), track(longer));
+    assert!(short.len() < long.len());
+    for ((_, a), (seconds, b)) in short.iter().zip(long.iter()) {
+        for (a, b) in a.weights.iter().zip(&b.weights) {
+            assert!((a - b).abs() < 1e-5, "{a} is not {b} at {seconds} s");
+        }
+    }
+}
+
+#[test]
 fn no_sound_gives_no_poses_and_one_sample_gives_one() {
     for (samples, frames) in [(0, 0), (1, 1), (320, 1), (321, 2)] {
         let clip = AudioClip::from_samples(16_000, 1, vec![0.1; samples]).unwrap();

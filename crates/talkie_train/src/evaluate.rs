@@ -89,9 +89,9 @@ impl Speaker<'_> {
             Self::Network { recipe, network, normalisation, device } => {
                 let features = &recipe.features;
                 let look_ahead = recipe.network.look_ahead;
-                let mut samples = item.samples.clone();
-                samples.resize(samples.len().next_multiple_of(features.hop) + look_ahead * features.hop, 0.0);
-                let mut heard = LogMel::new(features.clone())?.whole(&samples);
+                let (mut log_mel, mut heard) = (LogMel::new(features.clone())?, Vec::new());
+                log_mel.push(&item.samples, &mut heard);
+                log_mel.finish(look_ahead, &mut heard);
                 normalisation.apply(&mut heard);
                 let frames = heard.len() / features.bands;
                 let input = Tensor::<3>::from_data(TensorData::new(heard, [1, frames, features.bands]), *device);

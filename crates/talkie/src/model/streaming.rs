@@ -90,10 +90,7 @@ impl StreamingNetwork {
         if feed.is_finished() && feed.waiting() == 0 && !state.flushed {
             state.flushed = true;
             let start = state.pending.len();
-            state.log_mel.finish(&mut state.pending);
-            for _ in 0..self.look_ahead {
-                state.pending.extend(core::iter::repeat_n(self.config.floor.ln(), bands));
-            }
+            state.log_mel.finish(self.look_ahead, &mut state.pending);
             self.normalise(&mut state.pending[start..]);
         }
     }
