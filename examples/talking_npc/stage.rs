@@ -1,6 +1,6 @@
 //! The set: two characters, light, camera, a line for subtitles.
 
-use bevy::prelude::*;
+use bevy::{anti_alias::fxaa::Fxaa, prelude::*};
 use bevy_talkie::prelude::*;
 
 use crate::{Actor, Subtitle};
@@ -17,7 +17,8 @@ pub fn build(mut commands: Commands, assets: Res<AssetServer>, target: Option<Re
             Name::new(name),
             Actor(name),
             WorldAssetRoot(assets.load(file)),
-            TalkingFace::default(),
+            // Clear speech, as on a stage.
+            TalkingFace { animator: Animator { lower_face_strength: 1.3, ..default() }, ..default() },
             FaceLife { seed, ..default() },
             voice,
             Transform::from_xyz(side * 0.185, 0.0, 0.0).with_rotation(Quat::from_rotation_y(-side * 0.42)),
@@ -33,6 +34,8 @@ pub fn build(mut commands: Commands, assets: Res<AssetServer>, target: Option<Re
             SpatialListener::new(0.18),
             // Without a GPU every sample and every shadow costs seconds.
             if off_screen { Msaa::Off } else { Msaa::Sample4 },
+            // Hair is cut out of its texture: only this smooths its edges.
+            Fxaa::default(),
         ))
         .id();
     if let Some(target) = target {

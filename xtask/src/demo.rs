@@ -4,32 +4,29 @@ use std::{env, fs, path::Path, process::Command};
 
 use crate::{Outcome, cargo, onnxruntime, packages, target};
 
-pub(crate) fn run_in_window() -> Outcome {
-    packages::install(packages::WINDOW)?;
-    cargo(&["run", "--example", "talking_npc"], &[])
-}
-
 /// The whole conversation.
 pub(crate) fn run(headless: bool) -> Outcome {
-    packages::install(packages::BUILD)?;
-    packages::install(packages::DEMO)?;
+    let window = !headless && has_display();
+    let show = if window { packages::WINDOW } else { packages::VIDEO };
+    packages::install(&[packages::BUILD, packages::RENDER, show])?;
     onnxruntime::install();
-    if !headless && has_display() { run_in_window() } else { draw(&[]) }
+    if window { cargo(&["run", "--example", "talking_npc"], &[], &[]) } else { draw(&[]) }
 }
 
 /// Only the first line: enough to see that it works.
 pub(crate) fn first_line() -> Outcome {
-    draw(&["1".to_owned()])
+    draw(&["1"])
 }
 
-fn draw(lines: &[String]) -> Outcome {
+fn draw(lines: &[&str]) -> Outcome {
     let folder = target().join("demo");
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
-    let mut arguments = vec![folder.to_string_lossy().into_owned()];
-    arguments.extend_from_slice(lines);
-    cargo(&["run", "--example", "talking_npc", "--", "--headless"], &arguments)?;
+    let folder_name = folder.to_string_lossy();
+    let mut arguments = vec!["--headless", &folder_name];
+    arguments.extend(lines);
+    cargo(&["run", "--example", "talking_npc"], &arguments, &[])?;
     contact_sheet(&folder)?;
     video(&folder)?;
     println!("pictures       {}", folder.join("frame_0001.png").display());
@@ -42,9 +39,9 @@ fn draw(lines: &[String]) -> Outcome {
     Ok(())
 }
 
+/// Whether a window can be opened. On Linux the examples speak X11, which Wayland desktops offer as well.
 fn has_display() -> bool {
-    let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-    !cfg!(target_os = "linux") || set("DISPLAY") || set("WAYLAND_DISPLAY")
+    !cfg!(target_os = "linux") || env::var_os("DISPLAY").is_some_and(|value| !value.is_empty())
 }
 
 fn ffmpeg(folder: &Path) -> Command {

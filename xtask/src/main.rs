@@ -1,4 +1,4 @@
-//! Development tasks: `cargo xtask demo | test | setup | bench | ci`.
+//! Development tasks: `cargo xtask demo | test | setup | bench | train | ci`.
 //!
 //! Depends on nothing, so that it starts in seconds. What the machine lacks is installed first, by name, and said.
 
@@ -19,7 +19,12 @@ cargo xtask <task>
   test [ARGS..]       all tests; ARGS go to cargo test
   setup               only install what the other tasks need
   bench [ARGS..]      all benchmarks
+  train [ARGS..]      makes the voice model from nothing; ARGS go to `talkie_train all`
   ci                  everything the continuous integration checks";
+
+/// The features of the workspace that everything is built with. One set for all tasks: another would build half of the
+/// workspace once more.
+const FEATURES: &[&str] = &["--features", "talkie/cli"];
 
 /// Why a task stopped.
 type Outcome = Result<(), String>;
@@ -33,6 +38,7 @@ fn main() -> ExitCode {
         "test" => test(&rest),
         "setup" => setup(),
         "bench" => bench(&rest),
+        "train" => train(&rest),
         "ci" => ci(),
         "" | "help" | "--help" | "-h" => {
             println!("{HELP}");
@@ -51,35 +57,39 @@ fn main() -> ExitCode {
 
 /// Installs everything that building, testing and the demo need.
 fn setup() -> Outcome {
-    packages::install(packages::BUILD)?;
-    packages::install(packages::DEMO)?;
+    packages::install(&[packages::BUILD, packages::RENDER, packages::VIDEO])?;
     onnxruntime::install();
     Ok(())
 }
 
 fn test(arguments: &[String]) -> Outcome {
-    packages::install(packages::BUILD)?;
-    packages::install(packages::RENDER)?;
+    packages::install(&[packages::BUILD, packages::RENDER])?;
     onnxruntime::install();
     // Unit, integration and documentation tests of every crate; examples are compiled on the way.
-    cargo(&["test", "--workspace", "--features", "talkie/cli"], arguments)
+    cargo(&["test", "--workspace"], &[], arguments)
 }
 
 fn bench(arguments: &[String]) -> Outcome {
-    packages::install(packages::BUILD)?;
+    packages::install(&[packages::BUILD])?;
     onnxruntime::install();
-    cargo(&["bench", "--workspace", "--features", "talkie/cli", "--benches"], arguments)
+    cargo(&["bench", "--workspace", "--benches"], &[], arguments)
+}
+
+/// Speech, training, scores and bundle, as `crates/talkie_train/recipe.toml` says.
+fn train(arguments: &[String]) -> Outcome {
+    packages::install(&[packages::BUILD, packages::TRAIN])?;
+    onnxruntime::install();
+    run(cargo_command(&["run", "--release", "-p", "talkie_train", "--", "all"]).args(arguments))
 }
 
 fn ci() -> Outcome {
     setup()?;
-    cargo(&["fmt", "--all", "--check"], &[])?;
+    run(&mut cargo_command(&["fmt", "--all", "--check"]))?;
     test(&[])?;
-    cargo(&["clippy", "--workspace", "--all-targets", "--features", "talkie/cli", "--", "-D", "warnings"], &[])?;
-    run(cargo_command(&["doc", "--workspace", "--no-deps", "--features", "talkie/cli"])
-        .env("RUSTDOCFLAGS", "-D warnings"))?;
-    cargo(&["build", "--examples"], &[])?;
-    demo::first_line()
+    cargo(&["build", "--workspace", "--examples"], &[], &[])?;
+    demo::first_line()?;
+    cargo(&["clippy", "--workspace", "--all-targets"], &["-D", "warnings"], &[])?;
+    run(cargo_command(&["doc", "--workspace", "--no-deps"]).args(FEATURES).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 /// The root of the workspace.
@@ -98,8 +108,14 @@ fn cargo_command(arguments: &[&str]) -> Command {
     command
 }
 
-fn cargo(arguments: &[&str], more: &[String]) -> Outcome {
-    run(cargo_command(arguments).args(more))
+/// Runs cargo with the features of the workspace; `more` goes before `--`, `passed_on` behind it.
+fn cargo(arguments: &[&str], passed_on: &[&str], more: &[String]) -> Outcome {
+    let mut command = cargo_command(arguments);
+    command.args(FEATURES).args(more);
+    if !passed_on.is_empty() {
+        command.arg("--").args(passed_on);
+    }
+    run(&mut command)
 }
 
 /// Runs a command, shows it, and fails if it fails.

@@ -8,13 +8,16 @@ use crate::{Outcome, run, succeeds};
 pub(crate) const BUILD: &[&str] = &["pkg-config", "libasound2-dev", "libudev-dev"];
 /// To render without a GPU: the Vulkan loader and a software driver.
 pub(crate) const RENDER: &[&str] = &["libvulkan1", "mesa-vulkan-drivers"];
-/// To run the demo: rendering, and ffmpeg for the video.
-pub(crate) const DEMO: &[&str] = &["libvulkan1", "mesa-vulkan-drivers", "ffmpeg"];
+/// To make a video of pictures and sound.
+pub(crate) const VIDEO: &[&str] = &["ffmpeg"];
 /// To open a window under X11.
 pub(crate) const WINDOW: &[&str] = &["libxkbcommon-x11-0", "libxcursor1", "libxi6", "libxrandr2"];
+/// To make a voice model: two synthesisers, texts, and Python for the others.
+pub(crate) const TRAIN: &[&str] = &["flite", "espeak-ng", "fortunes", "python3-venv"];
 
-/// Installs what is missing, or says exactly what to install and stops.
-pub(crate) fn install(packages: &[&str]) -> Outcome {
+/// Installs what is missing, all at once, or says exactly what to install and stops.
+pub(crate) fn install(lists: &[&[&str]]) -> Outcome {
+    let packages = lists.concat();
     if !cfg!(target_os = "linux") {
         return Ok(());
     }
@@ -25,7 +28,7 @@ pub(crate) fn install(packages: &[&str]) -> Outcome {
         );
         return Ok(());
     }
-    let missing: Vec<&str> = packages.iter().copied().filter(|package| !is_installed(package)).collect();
+    let missing: Vec<&str> = packages.into_iter().filter(|package| !is_installed(package)).collect();
     if missing.is_empty() {
         return Ok(());
     }
