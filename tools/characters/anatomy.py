@@ -1,6 +1,7 @@
 """One character's head in source units: shape, joints, skin weights, face units and landmarks."""
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import csr_matrix
 
 from mesh import smoothstep, split_quads, unit, vertex_normals
@@ -45,6 +46,7 @@ class Head:
         self.triangles = split_quads(np.concatenate(everything))
         self._regions()
         self._seal_lips()
+        self._seal_corners()
         self._landmarks()
         self._rigid_parts()
         self._weights()
@@ -123,12 +125,54 @@ class Head:
         amount = (gap + overlap) / (close[low, 1] - close[u, 1])
         self.vertices = self.vertices + max(amount, 0.0) * close
 
+    def _seal_corners(self):
+        """Closes what stays open between the lips beside the middle, where teeth would show at rest.
+
+        The inner rims of the lips are where skin and mouth meet; each moves to the other, and its surroundings follow.
+        """
+        upper, lower = self._lip_rims()
+        v, overlap = self.vertices, 0.014
+        low, high = max(v[r, 0].min() for r in (upper, lower)), min(v[r, 0].max() for r in (upper, lower))
+        x = np.linspace(low, high, 81)
+        top, bottom = (np.stack([np.interp(x, v[r, 0], v[r, k]) for k in range(3)], 1) for r in (upper, lower))
+        # Both rims overlap along a smooth line; at the very corners they meet anyway.
+        line = gaussian_filter1d(0.75 * top[:, 1] + 0.25 * bottom[:, 1], 12.0)
+        inside = smoothstep(low, low + 0.05, x) * smoothstep(high, high - 0.05, x)
+        drop = gaussian_filter1d(inside * np.maximum(top[:, 1] - line + overlap / 2, 0), 2.0)
+        rise = gaussian_filter1d(inside * np.maximum(line + overlap / 2 - bottom[:, 1], 0), 2.0)
+        near = np.unique(np.concatenate([self.skin_quads, self.mouth_quads]))
+        near = near[np.linalg.norm(v[near] - v[upper].mean(0), axis=1) < 0.5]
+        above, below = (np.linalg.norm(v[near][:, None] - rim[None], axis=2).min(1) for rim in (top, bottom))
+        rise, drop = (np.interp(v[near, 0], x, amount, left=0, right=0) for amount in (rise, drop))
+        shift = np.where(below < above, rise, -drop)
+        v[near, 1] += shift * np.exp(-(np.minimum(above, below) / 0.09) ** 2)
+
+    def _lip_rims(self):
+        """Vertices of the upper and of the lower inner rim of the lips, each from the right corner to the left."""
+        def edges(quads):
+            return {tuple(sorted((q[k], q[k - 1]))) for q in quads.tolist() for k in range(4)}
+
+        follow = {}
+        for a, b in edges(self.skin_quads) & edges(self.mouth_quads):
+            follow.setdefault(a, []).append(b)
+            follow.setdefault(b, []).append(a)
+        left = max(follow, key=lambda i: self.vertices[i, 0])
+        right = min(follow, key=lambda i: self.vertices[i, 0])
+        rims = []
+        for step in follow[right]:
+            rim = [right, step]
+            while rim[-1] != left:
+                rim.append(next(i for i in follow[rim[-1]] if i != rim[-2]))
+            rims.append(np.array(rim))
+        return sorted(rims, key=lambda rim: -self.units["jawOpen"][rim, 1].mean())
+
     def _landmarks(self):
         v = self.vertices
         skin = v[BODY]
         self.eye_centers = {s: self.cube(f"joint-{s.lower()}-eye") for s in "LR"}
         self.eye_y = self.eye_centers["L"][1]
         self.mouth_center = v[self.lip > 0.5].mean(0)
+        self.mouth_corners = v[self._lip_rims()[0][[0, -1]]]
         middle = np.abs(skin[:, 0]) < 0.05
 
         def foremost(low, high):

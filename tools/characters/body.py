@@ -41,13 +41,73 @@ def bust_field(head, points):
     return 1 - (points[:, 0] / width) ** 2 - (below / depth) ** 2
 
 
-def neckline_field(head, points, lift=0.0):
-    """Positive above the neckline, a tilted plane that drops toward the front."""
-    x, y, z = points.T
-    line = head.spec.neckline
-    plane = head.neck[1] + line.height + lift - line.slope * (z - head.neck[2] - 0.1)
-    # Never as far out as the arms, which dip below the plane too.
-    return np.minimum(y - plane + line.dip * np.minimum(np.abs(x), 0.8) ** 2, 1.2 - np.abs(x))
+class Neckline:
+    """The border between skin and clothes: a smooth closed curve around the neck.
+
+    Its height is a smooth function of the direction seen from the neck's axis. Its distance from the axis is that of
+    the skin, rounded so that it bridges collar bones and sinews as cloth does. Skin, cloth and collar all follow this
+    curve and not the edges of the mesh.
+    """
+
+    SAMPLES = 112
+    # Harmonics above this number fade away.
+    SMOOTH = 4.5
+
+    def __init__(self, head, triangles):
+        self.bands = head.spec.neckline.bands
+        self.axis = head.neck + [0, 0, 0.12]
+        self.triangles = triangles
+        front, side, back = (head.neck[1] + h for h in head.spec.neckline.heights)
+        self.azimuth = np.linspace(-np.pi, np.pi, self.SAMPLES, endpoint=False)
+        # The harmonics that pass through front, sides and back.
+        self.height = ((front + back) / 2 + side + (front - back) * np.cos(self.azimuth)
+                       + ((front + back) / 2 - side) * np.cos(2 * self.azimuth)) / 2
+
+    def field(self, points):
+        """Height (decimetres) of points above the neckline, negative under the clothes."""
+        local = points - self.axis
+        return points[:, 1] - np.interp(np.arctan2(local[:, 0], local[:, 2]), self.azimuth, self.height,
+                                        period=2 * np.pi)
+
+    def frame(self, rise):
+        """Points `rise` decimetres above the neckline, their directions out of the skin and up along it."""
+        curve, below, above = (self._over_skin(self.height + rise + r) for r in (0, -0.1, 0.1))
+        along = unit(np.roll(curve, -1, 0) - np.roll(curve, 1, 0))
+        outward = self._rounded(np.cross(along, above - below))
+        outward = unit(outward - along * (outward * along).sum(1, keepdims=True))
+        return curve, outward, np.cross(outward, along)
+
+    def _over_skin(self, height):
+        """A smooth curve at the given heights that nowhere sinks into the skin."""
+        skin = self._distance(height)
+        raised = skin
+        for _ in range(40):
+            smooth = self._rounded(raised[:, None])[:, 0]
+            raised = raised + 0.5 * np.maximum(skin - smooth, 0)
+        return self._at(smooth, height)
+
+    def _at(self, distance, height):
+        x, z = distance * np.sin(self.azimuth), distance * np.cos(self.azimuth)
+        return np.stack([x, height, z + self.axis[2]], 1)
+
+    def _rounded(self, values):
+        harmonic = np.fft.fftfreq(self.SAMPLES)[:, None] * self.SAMPLES
+        return np.fft.ifft(np.fft.fft(values, axis=0) * np.exp(-(harmonic / self.SMOOTH) ** 4), axis=0).real
+
+    def _distance(self, height):
+        """How far from the axis level rays, one per azimuth, first meet the skin."""
+        start = self._at(0, height)
+        rays = self._at(1, height) - start
+        corner = self.triangles[:, 0]
+        edge1, edge2 = (self.triangles[:, k] - corner for k in (1, 2))
+        # Moeller-Trumbore for all rays and triangles.
+        p = np.cross(rays[:, None], edge2[None])
+        t = start[:, None] - corner
+        q = np.cross(t, edge1)
+        scale = 1 / (p * edge1).sum(2)
+        u, v, distance = (p * t).sum(2) * scale, (q * rays[:, None]).sum(2) * scale, (q * edge2).sum(2) * scale
+        hit = (u >= -1e-6) & (v >= -1e-6) & (u + v <= 1 + 1e-6) & (distance > 0)
+        return np.where(hit, distance, np.inf).min(1)
 
 
 def build(head):
@@ -57,24 +117,26 @@ def build(head):
     points = head.vertices[quads]
     near = (points[..., 1].max(1) > head.neck[1] - 1.6) & (np.abs(points[..., 0]).max(1) < 3.0)
     moving = head.moving_skin()
+    neckline = Neckline(head, head.vertices[split_quads(quads[near])])
 
     def trunk(selection):
         part = Part.from_quads(quads[selection], head.count, skin_map.corners(head.vertices[quads[selection]]))
         return part.clipped(bust_field(head, part.blend @ head.vertices))
 
     def above(part, overlap):
-        return part.clipped(neckline_field(head, part.blend @ head.vertices) + overlap)
+        return part.clipped(neckline.field(part.blend @ head.vertices) + overlap)
 
     parts = {"face_skin": head.fill(above(trunk(near & moving), 0.1), head.units),
              "back_skin": head.fill(above(trunk(near & ~moving), 0.1))}
     _still_seam(parts["face_skin"], parts["back_skin"])
     whole = trunk(near)
-    cloth = head.fill(whole.clipped(-neckline_field(head, whole.blend @ head.vertices)))
-    field = -neckline_field(head, cloth.positions)
-    cloth.positions = cloth.positions + cloth.normals * (0.018 + 0.035 * smoothstep(0, 0.25, field))[:, None]
+    cloth = head.fill(whole.clipped(-neckline.field(whole.blend @ head.vertices)))
+    depth = -neckline.field(cloth.positions)
+    cloth.positions = cloth.positions + cloth.normals * (0.018 + 0.035 * smoothstep(0, 0.25, depth))[:, None]
     loops = sorted(cloth.boundary_loops(), key=lambda loop: cloth.positions[loop, 1].mean())
-    parts["collar"] = _collar(head, cloth, loops.pop())
-    parts["cloth"] = _joined(cloth, _close_rim(cloth, loops))
+    parts["collar"] = _collar(neckline, cloth)
+    # The highest open edge lies under the collar.
+    parts["cloth"] = _joined(cloth, _close_rim(cloth, loops[:-1]))
     return parts, skin_map
 
 
@@ -112,66 +174,30 @@ def _close_rim(cloth, loops):
 
 def _joined(first, second):
     part = Part(None, np.concatenate([first.triangles, second.triangles + len(first.positions)]))
-    for name in ("positions", "normals", "weights"):
-        setattr(part, name, np.concatenate([getattr(first, name), getattr(second, name)]))
+    for name in ("positions", "normals", "weights", "colors"):
+        if getattr(first, name) is not None:
+            setattr(part, name, np.concatenate([getattr(first, name), getattr(second, name)]))
     return part
 
 
-def _smooth_loop(points, count, blur):
-    """A closed curve resampled to `count` points and rounded by a periodic blur (fraction of its length)."""
-    closed = np.vstack([points, points[:1]])
-    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
-    at = np.linspace(0, length[-1], count, endpoint=False)
-    even = np.stack([np.interp(at, length, closed[:, k]) for k in range(3)], 1)
-    frequency = np.fft.fftfreq(count)[:, None] * count
-    return np.fft.ifft(np.fft.fft(even, axis=0) * np.exp(-(frequency * blur) ** 2), axis=0).real
-
-
-def _collar(head, cloth, loop):
+def _collar(neckline, cloth):
     """A ribbed band swept along the neckline, and where the spec asks for it an undershirt band inside it."""
-    bands = head.spec.neckline.bands
-    count = 96
-    curve = _smooth_loop(cloth.positions[loop], count, 0.05)
-    along = unit(np.roll(curve, -1, 0) - np.roll(curve, 1, 0))
-    if along[np.argmax(curve[:, 2]), 0] < 0:
-        curve, along = curve[::-1], -along[::-1]
-    normals = _smooth_loop_field(cloth, curve)
-    normals = unit(normals - along * (normals * along).sum(1, keepdims=True))
-    up = unit(np.cross(normals, along))
-    up *= np.sign(up[:, 1:2].mean())
-    parts = []
-    nearest = np.argmin(((curve[:, None] - cloth.positions[None]) ** 2).sum(2), 1)
-    for band in bands:
-        # Half-round profile from below the outside edge over the top to the inside.
-        theta = np.radians([-60, -25, 10, 45, 80, 115, 150, 180])
-        out = band.offset + band.thickness * np.cos(theta)
-        rise = band.rise + band.height * np.sin(theta)
-        grid = curve[:, None] + normals[:, None] * out[None, :, None] + up[:, None] * rise[None, :, None]
-        rows = len(theta)
-        index = np.arange(count * rows).reshape(count, rows)
-        nxt = np.roll(index, -1, 0)
-        quads = np.stack([index[:, :-1], nxt[:, :-1], nxt[:, 1:], index[:, 1:]], -1).reshape(-1, 4)
+    # Half-round profile from below the outside edge over the top to the inside.
+    profile = np.radians([-60, -25, 10, 45, 80, 115, 150, 180])
+    count, rows = neckline.SAMPLES, len(profile)
+    ribs = 1 - 0.10 * (np.arange(count) % 2)
+    index = np.arange(count * rows).reshape(count, rows)
+    nxt = np.roll(index, -1, 0)
+    quads = np.stack([index[:, :-1], nxt[:, :-1], nxt[:, 1:], index[:, 1:]], -1).reshape(-1, 4)
+    collar = None
+    for band in neckline.bands:
+        curve, outward, up = neckline.frame(band.rise)
+        out, rise = band.offset + band.thickness * np.cos(profile), band.height * np.sin(profile)
         part = Part(None, split_quads(quads))
-        part.positions = grid.reshape(-1, 3)
+        part.positions = (curve[:, None] + outward[:, None] * out[:, None] + up[:, None] * rise[:, None]).reshape(-1, 3)
         part.normals = vertex_normals(part.positions, part.triangles)
-        if (part.normals * np.repeat(normals, rows, 0))[rows // 3::rows].sum() < 0:
-            part.triangles = part.triangles[:, ::-1]
-            part.normals = -part.normals
-        part.weights = np.repeat(cloth.weights[nearest], rows, 0)
-        ribs = 1 - 0.10 * (np.arange(count) % 2)
-        part.colors = np.repeat(ribs, rows)[:, None] * np.array(band.color)[None] * \
-            np.tile(smoothstep(-1.4, 0.6, np.sin(theta)), count)[:, None]
-        parts.append(part)
-    joined = parts[0]
-    for other in parts[1:]:
-        colors = np.concatenate([joined.colors, other.colors])
-        joined = _joined(joined, other)
-        joined.colors = colors
-    return joined
-
-
-def _smooth_loop_field(cloth, curve):
-    """Outward directions along a curve on the cloth, averaged over its surroundings."""
-    distance = ((curve[:, None] - cloth.positions[None]) ** 2).sum(2)
-    weight = np.exp(-distance / 0.12 ** 2)
-    return unit(weight @ cloth.normals)
+        near = np.exp(-((curve[:, None] - cloth.positions[None]) ** 2).sum(2) / 0.12 ** 2)
+        part.weights = np.repeat(near @ cloth.weights / near.sum(1, keepdims=True), rows, 0)
+        part.colors = np.outer(ribs, smoothstep(-1.4, 0.6, np.sin(profile))).reshape(-1, 1) * np.array(band.color)
+        collar = part if collar is None else _joined(collar, part)
+    return collar

@@ -4,6 +4,8 @@ import json
 import struct
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 ARKIT = """browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft
 cheekSquintRight eyeBlinkLeft eyeBlinkRight eyeLookDownLeft eyeLookDownRight eyeLookInLeft eyeLookInRight
@@ -18,6 +20,7 @@ TONGUE_MESH = ["jawForward", "jawLeft", "jawOpen", "jawRight", "tongueOut", *TON
 EYE_MESH = [n for n in ARKIT if n.startswith("eyeLook")]
 JOINTS = ["bust", "neck", "head", "jaw", "eye_L", "eye_R", "tongue_01", "tongue_02", "tongue_03"]
 MAX_BYTES = 4_000_000
+COLLAR_ROWS = 8
 
 
 class Glb:
@@ -114,6 +117,63 @@ def lid_gap(glb):
     return max(gaps, default=np.nan)
 
 
+def collar_turns(glb):
+    """The collar's sharpest turn from one cross-section to the next, in degrees, and its largest asymmetry in metres.
+
+    Collars are the last part of the body; their cross-sections have `COLLAR_ROWS` vertices each.
+    """
+    part = glb.mesh("body")["primitives"][-1]
+    triangles = glb.accessor(part["indices"]).reshape(-1, 3).astype(int)
+    points = glb.accessor(part["attributes"]["POSITION"])
+    bands = connected_components(coo_matrix((np.ones(len(triangles) * 2), (triangles[:, [0, 1]].T.ravel(),
+                                                                         triangles[:, [1, 2]].T.ravel()))))[1]
+    turn, skew = 0.0, 0.0
+    for band in np.unique(bands):
+        ring = points[bands == band].reshape(-1, COLLAR_ROWS, 3).mean(1)
+        step = np.roll(ring, -1, 0) - ring
+        step /= np.linalg.norm(step, axis=1, keepdims=True)
+        turn = max(turn, np.degrees(np.arccos(np.clip((step * np.roll(step, 1, 0)).sum(1), -1, 1))).max())
+        mirrored = ring * [-1, 1, 1]
+        skew = max(skew, np.linalg.norm(ring[:, None] - mirrored[None], axis=2).min(1).max())
+    return turn, skew
+
+
+def seen_teeth(glb, **weights):
+    """How many points of the teeth can be seen from in front to far aside, with weights that leave the jaw alone."""
+    teeth = []
+    for mesh in ("upper_teeth", "tongue"):
+        part = glb.primitive(mesh, "teeth")
+        points = glb.accessor(part["attributes"]["POSITION"])
+        corner = points[glb.accessor(part["indices"]).reshape(-1, 3).astype(int)]
+        teeth += [corner.reshape(-1, 3), corner.mean(1), (corner + np.roll(corner, 1, 1)).reshape(-1, 3) / 2]
+    teeth = np.unique(np.concatenate(teeth).round(6), axis=0)
+    walls = []
+    for material in ("skin", "mouth"):
+        points = glb.morphed("face", material, **weights)
+        part = glb.primitive("face", material)
+        walls.append(points[glb.accessor(part["indices"]).reshape(-1, 3).astype(int)])
+    culled = np.arange(len(walls[0]) + len(walls[1])) < len(walls[0])
+    walls = np.concatenate(walls)
+    near = np.linalg.norm(walls.mean(1) - teeth.mean(0), axis=1) < 0.045
+    corner, culled = walls[near], culled[near]
+    a, edge1, edge2 = corner[:, 0], corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
+    visible = np.zeros(len(teeth), bool)
+    for yaw in np.radians(np.arange(-75, 76, 25)):
+        for pitch in np.radians([-12, 0, 12]):
+            toward = np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
+            # Moeller-Trumbore; skin hides only what lies behind its outer side.
+            p = np.cross(toward, edge2)
+            determinant = (p * edge1).sum(1)
+            faces = np.abs(determinant) > 1e-15
+            faces &= ~culled | (np.cross(edge1, edge2) @ toward > 0)
+            t = teeth[:, None] - a[None, faces]
+            q = np.cross(t, edge1[faces])
+            scale = 1 / determinant[faces]
+            u, v, along = (t * p[faces]).sum(2) * scale, q @ toward * scale, (q * edge2[faces]).sum(2) * scale
+            visible |= ~((u >= 0) & (v >= 0) & (u + v <= 1) & (along > 1e-5)).any(1)
+    return int(visible.sum())
+
+
 def inspect(path):
     """A list of (what, value, passed)."""
     glb = Glb(path)
@@ -159,6 +219,14 @@ def inspect(path):
         moved = glb.morphed("face", "skin", **weights)
         change = (moved[u, 1] - moved[low, 1] - rest[u, 1] + rest[low, 1]) * 1e3
         rows.append((label, f"{change:.1f} mm", low_mm < change < high_mm))
+    for label, weights in (("rest", {}), ("mouthSmile 0.5", {"mouthSmileLeft": 0.5, "mouthSmileRight": 0.5}),
+                           ("mouthStretch 0.5", {"mouthStretchLeft": 0.5, "mouthStretchRight": 0.5}),
+                           ("mouthPucker", {"mouthPucker": 1.0})):
+        count = seen_teeth(glb, **weights)
+        rows.append((f"teeth seen at {label}", str(count), count == 0))
+    turn, skew = collar_turns(glb)
+    rows.append(("collar's sharpest turn", f"{turn:.1f} deg", turn < 9))
+    rows.append(("collar's asymmetry", f"{skew * 1e3:.2f} mm", skew < 0.001))
     shut = lid_gap(glb)
     rows.append(("lid gap at eyeBlink", f"{shut * 1e3:.2f} mm", shut < 0.0006))
     tongue = glb.morphed("tongue", "tongue")

@@ -7,7 +7,8 @@ deltas, joint weights, painted masks) can be carried over to any part with one p
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.sparse import coo_matrix, csr_matrix, vstack
+from scipy.sparse import coo_matrix, csr_matrix, diags, vstack
+from scipy.sparse.linalg import splu
 
 
 def smoothstep(low, high, x):
@@ -170,6 +171,39 @@ def subdivided(quads, vertex_count, steps=1):
         step, quads = catmull_clark(quads, blend.shape[0])
         blend = step @ blend
     return Part(blend, split_quads(quads)), quads
+
+
+def flattened(positions, triangles, start, steps=40):
+    """Plane coordinates of a patch in its own scale, as free of stretch as possible (ARAP), beginning with `start`."""
+    n = len(positions)
+    corner = positions[triangles]
+    # Every triangle laid into the plane by itself, as complex numbers.
+    edge, other = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
+    length = np.linalg.norm(edge, axis=1)
+    along = (edge * other).sum(1) / length
+    flat = np.stack([0 * length, length, along + 1j * np.sqrt(np.maximum((other ** 2).sum(1) - along ** 2, 0))], 1)
+    plane = start[:, 0] + 1j * start[:, 1]
+    if np.median(((plane[triangles[:, 1]] - plane[triangles[:, 0]]).conj()
+                  * (plane[triangles[:, 2]] - plane[triangles[:, 0]])).imag) < 0:
+        flat = flat.conj()
+    a, b = triangles, np.roll(triangles, -1, 1)
+    rest = np.roll(flat, -1, 1) - flat
+    opposite = np.roll(flat, -2, 1)
+    u, w = flat - opposite, np.roll(flat, -1, 1) - opposite
+    weight = np.clip((u.conj() * w).real / np.maximum(np.abs((u.conj() * w).imag), 1e-9), 0.02, 20) / 2
+    link = coo_matrix((weight.ravel(), (a.ravel(), b.ravel())), shape=(n, n)).tocsr()
+    link = link + link.T
+    # A weak hold on the start fixes place and orientation.
+    hold = 1e-4
+    solve = splu((diags(np.asarray(link.sum(1)).ravel() + hold) - link).tocsc()).solve
+    for _ in range(steps):
+        turn = (weight * rest.conj() * (plane[b] - plane[a])).sum(1)
+        pull = weight * rest * (turn / np.maximum(np.abs(turn), 1e-12))[:, None]
+        target = hold * (start[:, 0] + 1j * start[:, 1])
+        np.add.at(target, b.ravel(), pull.ravel())
+        np.add.at(target, a.ravel(), -pull.ravel())
+        plane = solve(target.real) + 1j * solve(target.imag)
+    return np.stack([plane.real, plane.imag], 1)
 
 
 def orthonormal_tangents(part):

@@ -5,7 +5,11 @@ import numpy as np
 from anatomy import JAW_UNITS
 from mesh import Part, smoothstep, subdivided, unit, vertex_normals
 from source import LOWER_TEETH, UPPER_TEETH
+from texture import mix
 
+# How far along the dental arch teeth are kept (decimetres from the middle). Those behind would only shimmer beside the
+# lips, and the lower ones poke through them.
+UPPER_ARCH, LOWER_ARCH = 0.35, 0.28
 TONGUE_UNITS = (*JAW_UNITS, "tongueOut")
 TONGUE_SHAPES = ("tongueTipUp", "tongueTipDown", "tongueTipLeft", "tongueTipRight", "tongueRollUp", "tongueRollDown",
                  "tongueRollLeft", "tongueRollRight", "tongueUp", "tongueDown", "tongueLeft", "tongueRight",
@@ -15,8 +19,8 @@ TONGUE_SHAPES = ("tongueTipUp", "tongueTipDown", "tongueTipLeft", "tongueTipRigh
 def build(head):
     """The parts `mouth`, `upper_teeth`, `lower_teeth` and `tongue`."""
     mouth = head.fill(Part.from_quads(head.mouth_quads, head.count), head.units)
-    upper = _teeth(head, "helper-upper-teeth", UPPER_TEETH, row=0)
-    lower = _teeth(head, "helper-lower-teeth", LOWER_TEETH, row=1)
+    upper = _teeth(head, "helper-upper-teeth", UPPER_TEETH, UPPER_ARCH, row=0)
+    lower = _teeth(head, "helper-lower-teeth", LOWER_TEETH, LOWER_ARCH, row=1)
     head.fill(upper)
     head.fill(lower, TONGUE_UNITS)
     still = np.zeros_like(lower.positions)
@@ -24,7 +28,7 @@ def build(head):
     return {"mouth": mouth, "upper_teeth": upper, "lower_teeth": lower, "tongue": _tongue(head)}
 
 
-def _teeth(head, group, rows, row):
+def _teeth(head, group, rows, arch, row):
     """Teeth strip with a layout of its own: angle around the dental arch, height; the lower row in the lower half."""
     quads = head.source.quads(group)
     low, high = head.vertices[rows].min(0), head.vertices[rows].max(0)
@@ -32,7 +36,14 @@ def _teeth(head, group, rows, row):
     angle = np.arctan2(corner[..., 0], corner[..., 2] - low[2] + 0.02)
     height = (high[1] - corner[..., 1]) / (high[1] - low[1])
     uv = np.stack([0.5 + angle / np.pi * 0.98, 0.02 + 0.5 * row + 0.46 * height], -1)
-    return Part.from_quads(quads, head.count, uv)
+    part = Part.from_quads(quads, head.count, uv)
+    return part.clipped(arch - _along_arch(head, rows, part.blend @ head.vertices))
+
+
+def _along_arch(head, rows, points):
+    """Distance from the middle of the dental arch, about as long as the arc."""
+    front = head.vertices[rows, 2].max()
+    return np.hypot(points[:, 0], np.maximum(front - points[:, 2], 0))
 
 
 def _tongue(head):
@@ -112,8 +123,7 @@ def _rotation(pitch, yaw):
 
 def paint_teeth(head, part, rows, upper, points):
     """Colours of teeth texels from their positions: single teeth by mean widths, gums, darker toward the back."""
-    front = head.vertices[rows, 2].max()
-    arc = np.sqrt(points[:, 0] ** 2 + np.clip(front - points[:, 2], 0, 9) ** 2)
+    arc = _along_arch(head, rows, points)
     borders = np.array([0, 0.078, 0.140, 0.212, 0.280, 0.346, 0.445, 0.54] if upper
                        else [0, 0.050, 0.106, 0.170, 0.238, 0.306, 0.41, 0.51])
     near = np.abs(arc[:, None] - borders)
@@ -126,8 +136,8 @@ def paint_teeth(head, part, rows, upper, points):
     enamel = np.array([238, 231, 214.0]) * (1 - 0.10 * smoothstep(0.02, 0.09, height))[:, None]
     enamel = enamel * (1 - 0.42 * gap)[:, None]
     color = enamel * (1 - gum)[:, None] + np.array([168, 84, 80.0]) * gum[:, None]
-    # Molars lie in the shade of the cheeks.
-    return color * (0.06 + 0.94 * smoothstep(front - 0.34, front - 0.06, points[:, 2]))[:, None]
+    # The back teeth lie in the shade of the cheeks.
+    return mix(np.array([40, 14, 13.0]), color, smoothstep(0.34, 0.14, arc) if upper else smoothstep(0.28, 0.12, arc))
 
 
 def shade(head, parts, occlusion):

@@ -6,10 +6,13 @@ this height and place), cut off at one half. So hair fades toward its edge by th
 
 import numpy as np
 
-from mesh import Part, smoothstep, subdivided, vertex_normals
+from mesh import Part, flattened, smoothstep, subdivided, vertex_normals
 from noise import Noise
-from skin import beard_density
+from skin import beard_density, from_mouth_corner
 from texture import to_bytes
+
+# Repeats of the texture per decimetre of beard, across the hairs and along them.
+BEARD_DENSITY = (10.0, 3.0)
 
 
 class Crop:
@@ -54,7 +57,8 @@ class Crop:
         part.normals = vertex_normals(part.positions, part.triangles)
         fade = self._fade(part.positions)
         height = 0.10 * fade * (1 + 0.25 * smoothstep(0.2, 0.8, part.positions[:, 1] - head.eye_y - 0.4))
-        return stacked(part, height, fade, self.SHELLS, _grey(head, part.positions), head)
+        part.uv = _polar_map(part, head)
+        return stacked(part, height, fade, self.SHELLS, _grey(head, part.positions))
 
 
 def _grey(head, points):
@@ -67,14 +71,22 @@ def beard(head):
     """Shells over the bearded skin; they carry the face units, so the beard speaks along."""
     quads = head.skin_quads
     density = beard_density(head, head.vertices)
-    quads = quads[(density[quads].max(1) > 0.2) & (head.lip[quads].max(1) < 0.6)]
+    # The skin folds into the mouth at its corners; hair is only painted there.
+    smooth = from_mouth_corner(head, head.vertices) > 0.10
+    quads = quads[(density[quads].max(1) > 0.2) & (head.lip[quads].max(1) < 0.6) & smooth[quads].all(1)]
     part = head.fill(Part.from_quads(quads, head.count), head.units)
     amount = density[part.blend.indices] * (1 - smoothstep(0.2, 0.6, head.lip[part.blend.indices]))
-    beside = np.exp(-((np.abs(part.positions[:, 0]) - 0.20) / 0.16) ** 2)
-    return stacked(part, 0.055 * amount, amount * 0.95, 2, 0.15 + 0.6 * beside, head)
+    # Grey beside the chin, less so in the moustache.
+    above = smoothstep(-0.05, 0.05, part.positions[:, 1] - head.mouth_center[1])
+    beside = np.exp(-((np.abs(part.positions[:, 0]) - 0.20) / 0.16) ** 2) * (1 - 0.4 * above)
+    # Hairs run down: the texture is narrow across the face and long along it, without stretch over lip and chin.
+    local = part.positions - head.skull
+    around = np.hypot(local[:, 0], local[:, 2]) * np.arctan2(local[:, 0], local[:, 2])
+    part.uv = flattened(part.positions, part.triangles, np.stack([around, -local[:, 1]], 1)) * BEARD_DENSITY
+    return stacked(part, 0.055 * amount, amount * 0.95, 2, 0.15 + 0.6 * beside)
 
 
-def stacked(part, height, cover, shells, grey, head):
+def stacked(part, height, cover, shells, grey):
     """`shells` copies of a part along its normals, up to `height`.
 
     `cover` is the share of skin that hair hides, `grey` the share of grey hair.
@@ -85,7 +97,7 @@ def stacked(part, height, cover, shells, grey, head):
     result = Part(None, np.concatenate([part.triangles + k * n for k in range(shells)]))
     result.positions = positions.reshape(-1, 3)
     result.normals = np.tile(part.normals, (shells, 1))
-    result.uv = np.tile(_polar_map(part, head), (shells, 1))
+    result.uv = np.tile(part.uv, (shells, 1))
     if part.weights is not None:
         result.weights = np.tile(part.weights, (shells, 1))
     # Cut-off at one half: texture alpha a survives where a * vertex alpha > 0.5.

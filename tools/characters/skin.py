@@ -4,7 +4,7 @@ import numpy as np
 from scipy.interpolate import LinearNDInterpolator
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from mesh import smoothstep
+from mesh import smoothstep, unit
 from noise import Noise
 from texture import draw_strokes, mix, normal_map, rasterize, to_bytes
 
@@ -98,7 +98,7 @@ class SkinPainter:
 
     def _lips(self, color):
         head, spec, p = self.head, self.head.spec, self.points
-        amount = smoothstep(0.30, 0.75, self.lip)
+        amount = smoothstep(0.18, 0.80, self.lip)
         crease = self.fine(p * [1, 0.22, 0.22], 26)
         tint = np.array(spec.lips) * (1 + 0.07 * crease + 0.05 * self.coarse.layered(p, 9))[:, None]
         seam = np.exp(-((p[:, 1] - head.mouth_center[1]) / 0.035) ** 2) * amount
@@ -165,11 +165,12 @@ class SkinPainter:
         candidates = np.nonzero(density > 0.05)[0]
         roots = random.choice(candidates, 9000)
         roots = roots[random.random(len(roots)) < density[roots]]
-        texel = self.covered[roots]
-        uv = np.stack([texel % size, texel // size], 1) / size
-        down = np.stack([random.normal(0, 0.45, len(roots)), np.ones(len(roots))], 1)
-        reach = random.uniform(6, 13, len(roots)) / 1536
-        lines = uv[:, None] + down[:, None] * reach[:, None, None] * np.linspace(0, 1, 4)[None, :, None]
+        # Hairs lie in the skin, fall with it, and are equally long wherever the texture is stretched.
+        down = np.array([0, -1.0, 0.25]) + random.normal(0, 0.35, (len(roots), 1)) * [1, 0, 0]
+        normals = self.normals[roots]
+        down = unit(down - normals * (down * normals).sum(1, keepdims=True))
+        reach = random.uniform(0.022, 0.048, len(roots))[:, None, None] * np.linspace(0, 1, 4)[:, None]
+        lines = self.map(self.points[roots][:, None] + down[:, None] * reach)
         grey = random.random(len(roots)) < self.head.spec.beard.grey * self._grey_zone(self.points[roots])
         width = random.uniform(0.8, 1.6, len(roots)) * size / 1536
         value = random.uniform(0.5, 1.0, len(roots))
@@ -231,4 +232,11 @@ def beard_density(head, points):
     moustache = smoothstep(0, 0.03, y - (lip_top - 0.05 - 0.10 * arch ** 2)) * \
         smoothstep(0, 0.03, lip_top + 0.105 - 0.13 * arch ** 2 - y) * (1 - smoothstep(0.27, 0.36, np.abs(x)))
     philtrum = 1 - 0.55 * np.exp(-(x / 0.03) ** 2)
-    return np.clip(np.maximum.reduce([beard, 0.8 * soul, moustache * philtrum]), 0, 1) * (z > head.skull[2] - 0.1)
+    density = np.clip(np.maximum.reduce([beard, 0.8 * soul, moustache * philtrum]), 0, 1) * (z > head.skull[2] - 0.1)
+    # The corners of the mouth stay bare.
+    return density * smoothstep(0.035, 0.08, from_mouth_corner(head, points))
+
+
+def from_mouth_corner(head, points):
+    """Distance from the nearer corner of the mouth."""
+    return np.linalg.norm(points[:, None] - head.mouth_corners, axis=2).min(1)

@@ -16,11 +16,10 @@ class Band:
 
 @dataclass(frozen=True)
 class Neckline:
-    """The plane that separates skin from clothes, relative to the neck joint (decimetres)."""
+    """The border between skin and clothes: its heights over the neck joint in front, at the sides and behind
+    (decimetres), and the bands of the collar."""
 
-    height: float
-    slope: float
-    dip: float
+    heights: tuple
     bands: tuple
 
 
@@ -70,7 +69,7 @@ class Character:
     # Eyes
     eye_color: tuple
     eye_inner_color: tuple
-    # Hair: `bob` is built from strand ribbons, `crop` from fur shells.
+    # Hair: `bob` is built from sheets and locks, `crop` from fur shells.
     hair: str
     hair_color: tuple
     hair_tip_color: tuple
@@ -107,7 +106,7 @@ ADA = Character(
     hair_color=(74, 38, 24),
     hair_tip_color=(140, 78, 44),
     cloth=(38, 92, 100),
-    neckline=Neckline(height=0.0, slope=0.80, dip=0.10, bands=(
+    neckline=Neckline(heights=(-0.47, 0.05, 0.27), bands=(
         Band(color=(0.05, 0.16, 0.18), offset=0.00, rise=0.02, thickness=0.045, height=0.07),)),
 )
 
@@ -136,7 +135,7 @@ BEN = Character(
     hair_color=(38, 33, 31),
     hair_tip_color=(120, 114, 108),
     cloth=(74, 78, 88),
-    neckline=Neckline(height=0.02, slope=0.62, dip=0.10, bands=(
+    neckline=Neckline(heights=(-0.32, 0.20, 0.38), bands=(
         Band(color=(0.055, 0.062, 0.08), offset=0.015, rise=0.03, thickness=0.055, height=0.085),
         Band(color=(0.72, 0.72, 0.70), offset=-0.012, rise=0.095, thickness=0.032, height=0.07))),
     beard=Beard(color=(30, 25, 23), grey=0.38, shade=0.62),

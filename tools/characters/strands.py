@@ -1,36 +1,42 @@
-"""Long hair: ribbons of strands that grow from the scalp, flow away from the parting, drape over the head and fall.
+"""Long hair: a bob of a few sheets that lie over each other, with single locks on top.
 
-Ribbons collide with a smooth hull around the head instead of the skin itself, so ears and small features do not tear
-the hair apart. Three layers lie over each other: a dark inner one that covers, a middle one, and lighter outer locks.
+A sheet is spanned over guide strands, which leave the parting, lie over the head and hang down from the temples on. The
+sheets have no gaps, so hair hides the head from every side, and their relief of locks makes the outline. Guides follow
+a smooth hull around the head instead of the skin itself, so ears and small features do not tear the hair apart.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
 
-from mesh import Part, orthonormal_tangents, smoothstep, split_quads, subdivided, unit, vertex_normals
+from mesh import Part, orthonormal_tangents, smoothstep, split_quads, unit, vertex_normals
 from noise import Noise
 from texture import mix, normal_map, to_bytes
 
-COLUMNS = 4
+# Points along every strand.
+ROWS = 20
+# Width of hair (decimetres) that one repeat of the texture covers.
+TEXTURE_WIDTH = 1.25
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One layer of ribbons (decimetres)."""
+class Sheet:
+    """One layer of hair: columns of vertices, distance from the hull (decimetres), brightness, lift of the hem, reach.
 
-    count: int
+    The reach is how far it comes forward to the face: inner layers stay behind the edge of the outer one.
+    """
+
+    columns: int
     offset: float
-    width: tuple
-    wave: float
     light: float
+    hem: float
+    reach: float
 
 
-LAYERS = (Layer(160, 0.055, (0.22, 0.30), 0.012, 0.50), Layer(200, 0.105, (0.16, 0.25), 0.020, 0.80),
-          Layer(170, 0.150, (0.09, 0.18), 0.030, 1.0))
-SEGMENTS = 9
-STEP = 0.05
+SHEETS = (Sheet(61, 0.040, 0.32, 0.045, 0.965), Sheet(91, 0.085, 0.62, 0.020, 0.985), Sheet(193, 0.130, 1.0, 0.0, 1.0))
+LOCKS = 70
+LOCK_COLUMNS = 5
 
 
 class Hull:
@@ -60,33 +66,36 @@ class Hull:
         at = [(elevation + 90) / 180 * (self.ELEVATIONS - 1), (azimuth + 180) / 360 * self.AZIMUTHS]
         return map_coordinates(self.grid, [c.ravel() for c in at], order=1, mode="grid-wrap").reshape(elevation.shape)
 
-    def pushed_out(self, points, offset):
-        """Points moved radially until they are `offset` outside."""
-        local = points - self.center
-        distance = np.linalg.norm(local, axis=-1)
-        directions = local / distance[..., None]
-        return self.center + directions * np.maximum(distance, self.radius(directions) + offset)[..., None]
-
-    def outward(self, points):
-        """Directions away from the head: radial above the ears, horizontal below them."""
-        local = points - self.center
-        local = local - [0, 1, 0] * np.minimum(local[..., 1:2], 0)
-        return unit(local)
-
 
 class Bob:
-    """A side-parted bob that ends at the chin and frames the face."""
+    """A side-parted bob that ends at the chin and sweeps over the forehead.
+
+    A guide strand is named by a number w: -1 frames the face on the far side of the parting, 0 hangs down behind, +1
+    frames the face on the near side. A point on it is named by s, from 0 at the root to 1 at the tip.
+    """
+
+    # The parting is on the character's left. Share of the guides that start along it; the others start at the crown.
+    PARTED = 0.45
+    # Directions from the middle of the skull (degrees): where hair frames the face, and below which it hangs freely.
+    FACE_FAR, FACE_NEAR, HANG = 57, 60, -14
+    LOCK_COUNT = 30
 
     def __init__(self, head):
         self.head, self.hull = head, Hull(head)
         self.random = np.random.default_rng(23)
-        front = head.eye_y + 0.70
-        x = 0.30
-        # From the hairline over the crown; roots flow away from the nearest point of this line.
-        path = np.array([[x, front, 1.6], [x * 0.95, head.top - 0.12, 1.0], [x * 0.7, head.top, 0.55],
-                         [x * 0.2, head.top - 0.03, 0.10]])
+        path = np.array([[0.29, head.eye_y + 0.72, 1.6], [0.28, head.top - 0.12, 1.0], [0.20, head.top, 0.55],
+                         [0.05, head.top - 0.03, 0.18]])
         fine = np.concatenate([np.linspace(a, b, 24) for a, b in zip(path[:-1], path[1:])])
-        self.part_line = self.hull.pushed_out(self.hull.center + unit(fine - self.hull.center) * 0.1, 0.0)
+        self.parting = gaussian_filter1d(unit(fine - self.hull.center), 6, axis=0, mode="nearest")
+        # Uneven widths of the locks, their depth, their sway and where they end, as smooth functions of w.
+        self.at = np.linspace(-1, 1, 401)
+        self.phase = np.pi * self.LOCK_COUNT * (self.at + 0.022 * self._wander(12)) / 2
+        self.depth = np.stack([np.clip(0.55 + 0.35 * self._wander(9), 0.1, 1.2) for _ in range(4)], 1)
+        self.sway, self.hem = self._wander(10), self._wander(7)
+
+    def _wander(self, width):
+        values = gaussian_filter1d(self.random.normal(0, 1, len(self.at)), width)
+        return values / values.std()
 
     # -- where hair grows -------------------------------------------------------------------------------------------
 
@@ -95,96 +104,82 @@ class Bob:
         head = self.head
         angle = np.abs(np.degrees(np.arctan2(points[..., 0], points[..., 2] - head.center[2])))
         line = np.interp(angle, [0, 18, 34, 48, 60, 72, 82, 92, 104, 116, 130, 150, 180],
-                         [0.74, 0.73, 0.67, 0.56, 0.36, 0.12, -0.02, 0.10, 0.02, -0.30, -0.52, -0.64, -0.66])
+                         [0.74, 0.73, 0.71, 0.60, 0.40, 0.16, -0.02, 0.10, 0.02, -0.30, -0.52, -0.64, -0.66])
         return points[..., 1] - head.eye_y - line
 
     def paint_scalp(self, points):
         """Opacity of hair colour painted on the skin: the scalp, and a soft edge of baby hair."""
         noise = Noise(31)
-        return 0.92 * smoothstep(-0.06, 0.10, self.scalp_field(points) + 0.05 * noise(points * [3, 1, 1], 14))
+        return 0.92 * smoothstep(-0.10, 0.12, self.scalp_field(points) + 0.05 * noise(points * [3, 1, 1], 14))
 
-    # -- strands ----------------------------------------------------------------------------------------------------
+    # -- guides -----------------------------------------------------------------------------------------------------
 
-    def _roots(self, count):
-        head, random = self.head, self.random
-        quads = head.skin_quads
-        quads = quads[(self.scalp_field(head.vertices[quads]).min(1) > 0.0) & (head.ear[quads].max(1) < 0.1)]
-        corners = head.vertices[quads]
-        area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 3] - corners[:, 0]), axis=1)
-        pick = random.choice(len(quads), count, p=area / area.sum())
-        a, b = random.random((2, count, 1))
-        c = corners[pick]
-        return (c[:, 0] * (1 - a) + c[:, 1] * a) * (1 - b) + (c[:, 3] * (1 - a) + c[:, 2] * a) * b
+    def _direction(self, azimuth, elevation):
+        a, e = np.radians(azimuth), np.radians(elevation)
+        return np.stack([np.cos(e) * np.sin(a), np.sin(e) + 0 * a, np.cos(e) * np.cos(a)], -1)
 
-    def _nearest_part(self, points):
-        distance = np.linalg.norm(points[:, None] - self.part_line[None], axis=2)
-        nearest = distance.argmin(1)
-        return self.part_line[nearest], distance.min(1)
+    def guides(self, w, offset, hem):
+        """Strands (len(w), ROWS, 3) at `offset` from the hull that end `hem` above the cut."""
+        head, hull = self.head, self.hull
+        far, back = w < 0, 1 - np.abs(w)
+        side = np.where(far, -1, 1)
+        face = np.where(far, self.FACE_FAR, self.FACE_NEAR)
+        azimuth = side * (face + (180 - face) * back ** 0.9)
+        # Over the head: from the parting along an arc that arrives from above.
+        start = np.minimum(back / self.PARTED, 1) * (len(self.parting) - 1)
+        root = np.stack([np.interp(start, np.arange(len(self.parting)), self.parting[:, k]) for k in range(3)], 1)
+        above = self._direction(azimuth, 12 + 26 * smoothstep(0, 0.3, back))
+        last = self._direction(azimuth, self.HANG + 0 * azimuth)
+        t = np.linspace(0, 1, 40)[None, :, None]
+        arc = unit(root[:, None] * (1 - t) ** 2 + above[:, None] * 2 * t * (1 - t) + last[:, None] * t ** 2)
+        travel = np.cumsum(np.linalg.norm(np.diff(arc, axis=1, prepend=arc[:, :1]), axis=2), 1)
+        # Hair lies flat at the parting and beside the face, but never so flat that the hull cuts into the forehead.
+        lift = offset * (0.15 + 0.85 * smoothstep(0, 0.45, travel)) * (0.22 + 0.78 * smoothstep(0, 0.14, back))[:, None]
+        lift = lift + 0.035 * smoothstep(0.5, 0, travel)
+        over = hull.center + arc * (hull.radius(arc) + lift)[..., None]
+        # From there down to the cut, turning in at the tips.
+        front = smoothstep(0.55, 0.0, back)
+        cut = head.chin[1] + 0.03 - 0.05 * front + hem + 0.018 * np.interp(w, self.at, self.hem)
+        # The corner of the cut beside the face is round.
+        cut = cut + 0.10 * smoothstep(0.07, 0.0, back) ** 2
+        top = over[:, -1]
+        y = top[:, 1:2] + (cut - top[:, 1])[:, None] * np.linspace(0, 1, 30)[None, 1:]
+        fall = (top[:, 1:2] - y) / (top[:, 1] - cut)[:, None]
+        flat = (top - hull.center) * [1, 0, 1]
+        reach = np.linalg.norm(flat, axis=1, keepdims=True)
+        reach = reach + 0.06 * np.sin(fall * np.pi * 0.75) - 0.20 * smoothstep(0.50, 1.08, fall) ** 1.5
+        # Beside the face it first bends away and then toward the chin.
+        framing = (side * smoothstep(0.30, 0.0, back))[:, None]
+        turn = np.radians(framing * (3.5 * np.sin(fall * np.pi) - 5.0 * fall ** 2)
+                          + 2.2 * np.interp(w, self.at, self.sway)[:, None] * np.sin(fall * 3.6))
+        heading = np.arctan2(flat[:, :1], flat[:, 2:]) + turn
+        down = np.stack([reach * np.sin(heading), y, reach * np.cos(heading)], 2) + hull.center * [1, 0, 1]
+        line = np.concatenate([over, down], 1)
+        rounded = gaussian_filter1d(line, 2.0, axis=1, mode="nearest")
+        line = line + smoothstep(0, 6, np.arange(line.shape[1]))[:, None] * (rounded - line)
+        span = np.cumsum(np.linalg.norm(np.diff(line, axis=1, prepend=line[:, :1]), axis=2), 1)
+        s = np.linspace(0, 1, ROWS)
+        return np.stack([np.stack([np.interp(s * d[-1], d, p[:, k]) for k in range(3)], 1)
+                         for d, p in zip(span, line)])
 
-    def _face_limit(self, points):
-        """Smallest azimuth (degrees) at which hair may hang beside the face, by height."""
-        y = points[:, 1] - self.head.eye_y
-        long_side = np.interp(y, [-0.9, -0.5, -0.1, 0.25, 0.50, 0.70, 0.85], [50, 56, 58, 54, 44, 22, 0])
-        short_side = np.interp(y, [-0.9, -0.5, -0.1, 0.25, 0.50, 0.70, 0.85], [50, 58, 62, 60, 50, 30, 0])
-        return np.where(points[:, 0] < 0.1, long_side, short_side)
-
-    def _grow(self, roots, layer):
-        """Polylines (count, steps, 3) from the roots to the ends."""
-        head, hull, random = self.head, self.hull, self.random
-        n = len(roots)
-        nearest, away = self._nearest_part(roots)
-        outward = hull.outward(roots)
-        heading = roots - nearest
-        heading[:, 2] -= 0.02
-        heading = unit(heading - outward * (heading * outward).sum(1, keepdims=True))
-        # Hair on the crown and the back starts downward; close to the parting it leaves at a right angle.
-        heading = unit(heading + 0.25 * random.normal(0, 0.35, (n, 3)))
-        end = head.mouth_center[1] - 0.22 + 0.035 * random.normal(0, 1, n)
-        front = smoothstep(0.2, 1.0, roots[:, 2] - head.center[2])
-        end = end - 0.10 * front + np.where(layer.light < 0.6, 0.10, 0.0)
-        phase, wave = random.uniform(0, 6.3, n), layer.wave * random.uniform(0.3, 1.2, n)
-        lift = layer.offset * (1 + 0.25 * random.normal(0, 1, n))
-        points, lines = roots.copy(), [roots.copy()]
-        steps = 80
-        for k in range(1, steps):
-            travel = k * STEP
-            outward = hull.outward(points)
-            steep = smoothstep(0.15, -0.25, points[:, 1] - head.eye_y - 0.45)
-            gravity = np.array([0, -1.0, 0]) * (0.16 + 0.30 * steep)[:, None]
-            heading = unit(heading + gravity)
-            inward = (heading * outward).sum(1, keepdims=True)
-            heading = unit(heading - outward * np.minimum(inward, 0) * 0.9)
-            # The last third turns in toward the neck.
-            curl = smoothstep(end + 0.42, end, points[:, 1])
-            heading = unit(heading - 0.30 * curl[:, None] * outward)
-            side = np.cross(outward, heading)
-            step = heading * STEP + side * (wave * STEP * 3 * np.cos(phase + travel * 5))[:, None]
-            points = points + step * (points[:, 1] > end)[:, None]
-            grown = lift * smoothstep(0, 0.35, travel)
-            points = hull.pushed_out(points, grown)
-            points = self._beside_face(points)
-            lines.append(points.copy())
-        return np.stack(lines, 1)
-
-    def _beside_face(self, points):
+    def _outward(self, points):
+        """Directions away from the head: radial above the ears, level below them."""
         local = points - self.hull.center
-        azimuth = np.degrees(np.arctan2(local[:, 0], local[:, 2]))
-        limit = self._face_limit(points)
-        clear = np.maximum(np.abs(azimuth), limit)
-        side = np.where(np.abs(azimuth) < 4, np.where(points[:, 0] < 0.25, -1, 1), np.sign(azimuth))
-        turned = np.radians(np.where(np.abs(azimuth) < limit, side * clear, azimuth))
-        radius = np.hypot(local[:, 0], local[:, 2])
-        local = np.stack([radius * np.sin(turned), local[:, 1], radius * np.cos(turned)], 1)
-        return self.hull.center + local
+        return unit(local - [0, 1, 0] * np.minimum(local[..., 1:2], 0))
 
-    # -- ribbons ----------------------------------------------------------------------------------------------------
+    def _relief(self, w, s):
+        """Height of the locks, 0 in the grooves between them and up to 1 on their backs; they merge and part again."""
+        ridge = np.abs(np.sin(np.interp(w, self.at, self.phase))) ** 0.7
+        knots = np.stack([np.interp(w, self.at, d) for d in self.depth.T], 1)
+        place = np.linspace(0, 1, knots.shape[1])
+        depth = np.stack([np.interp(s, place, row) for row in knots])
+        return 1 - (1 - ridge[:, None]) * depth * smoothstep(0.10, 0.60, s)
+
+    # -- sheets and locks -------------------------------------------------------------------------------------------
 
     def build(self):
-        """The part `hair`: a covering cap and all ribbons, coloured from dark roots to light tips."""
-        parts = [self._cap()]
-        for number, layer in enumerate(LAYERS):
-            lines = self._grow(self._roots(layer.count), layer)
-            parts.append(self._ribbons(lines, layer))
+        """The part `hair`."""
+        parts = [self._sheet(sheet) for sheet in SHEETS] + [self._locks()]
         start, pieces = 0, []
         for part in parts:
             pieces.append(part.triangles + start)
@@ -194,102 +189,83 @@ class Bob:
             setattr(hair, name, np.concatenate([getattr(p, name) for p in parts]))
         return hair
 
-    def _cap(self):
-        head = self.head
-        quads = head.skin_quads
-        quads = quads[(self.scalp_field(head.vertices[quads]).min(1) > -0.1) & (head.ear[quads].max(1) < 0.1)]
-        part, _ = subdivided(quads, head.count, 1)
-        field = self.scalp_field(part.blend @ head.vertices)
-        part = part.clipped(field - 0.03)
-        part.positions = part.blend @ head.vertices
-        part.normals = vertex_normals(part.positions, part.triangles)
-        rise = smoothstep(0.0, 0.35, self.scalp_field(part.positions))
-        part.positions = part.positions + part.normals * (0.006 + 0.035 * rise)[:, None]
-        nearest, away = self._nearest_part(part.positions)
-        # The cap shows the middle of the first texture column, which is opaque.
-        part.uv = np.stack([0.06 + 0.13 * ((part.positions[:, 0] * 3) % 1), 0.1 + 0.3 * np.clip(away, 0, 1)], 1)
-        dark = 0.30 + 0.25 * smoothstep(0.02, 0.3, away)
-        part.colors = np.c_[np.repeat(dark[:, None], 3, 1), np.ones(len(dark))]
-        part.tangents = orthonormal_tangents(part)
-        return part
+    def _sheet(self, sheet):
+        w = sheet.reach * np.linspace(-1, 1, sheet.columns)
+        grid = self.guides(w, sheet.offset, sheet.hem)
+        s = np.linspace(0, 1, ROWS)
+        relief = self._relief(w, s)
+        grid = grid + self._outward(grid) * (0.019 * (relief - 1))[..., None]
+        shade = sheet.light * (0.88 + 0.12 * relief)
+        # Hair thins out into single strands where it frames the face.
+        thin = smoothstep(0.010, 0, 1 - np.abs(w))[:, None] * smoothstep(0.05, 0.2, s)
+        alpha = 1 - 0.45 * thin
+        return self._surface(grid[None], w[None], s, shade[None], alpha[None])
 
-    def _ribbons(self, lines, layer):
-        random, hull, head = self.random, self.hull, self.head
-        n = len(lines)
-        # Even spacing along each strand; a strand that stopped early repeats its last point.
-        span = np.concatenate([np.zeros((n, 1)), np.cumsum(np.linalg.norm(np.diff(lines, axis=1), axis=2), 1)], 1)
-        s = np.linspace(0, 1, SEGMENTS + 1)
-        even = np.stack([np.stack([np.interp(s * span[i, -1], span[i], lines[i, :, k]) for k in range(3)], 1)
-                         for i in range(n)])
-        even = gaussian_filter(even, (0, 0.7, 0), mode="nearest")
-        keep = (span[:, -1] > 0.5) & (lines[:, -1, 1] > head.mouth_center[1] - 0.45)
-        even, span = even[keep], span[keep]
-        n = len(even)
-        along = unit(np.gradient(even, axis=1))
-        outward = hull.outward(even)
-        outward = unit(outward - along * (outward * along).sum(2, keepdims=True))
-        roll = np.radians(random.normal(0, 9, n))[:, None, None]
-        side = np.cross(outward, along)
-        side, outward = side * np.cos(roll) + outward * np.sin(roll), outward * np.cos(roll) - side * np.sin(roll)
-        width = random.uniform(*layer.width, n)[:, None] * (0.62 + 0.38 * smoothstep(0, 0.25, s)) * \
-            (1 - 0.45 * smoothstep(0.70, 1.0, s))
-        across = np.array([-1.0, 0.0, 1.0])
-        bulge = 0.16 * (1 - across ** 2)
-        grid = even[:, :, None] + width[:, :, None, None] * 0.5 * (
-            side[:, :, None] * across[None, None, :, None] + outward[:, :, None] * bulge[None, None, :, None])
-        tilt = np.radians(38) * across
-        cosine, sine = (f(tilt)[None, None, :, None] for f in (np.cos, np.sin))
-        bent = outward[:, :, None] * cosine + side[:, :, None] * sine
-        smooth = hull.outward(grid)
-        normals = unit(0.65 * bent + 0.55 * smooth)
-        column = random.integers(0, COLUMNS, n)[:, None, None]
-        flip = np.where(random.random(n) < 0.5, 1, -1)[:, None, None]
-        u = (column + 0.5 + 0.48 * flip * across[None, None]) / COLUMNS + 0 * s[None, :, None]
-        v = np.broadcast_to(s[None, :, None], u.shape)
-        tone = layer.light * (1 + 0.13 * random.normal(0, 1, n))[:, None]
-        shade = tone * (0.58 + 0.42 * smoothstep(0.0, 0.20, s))[None] * (1 - 0.25 * smoothstep(0.85, 1, s))
-        inner = smoothstep(head.eye_y, head.eye_y - 0.7, even[..., 1]) * (layer.light < 0.6)
-        shade = np.clip(shade * (1 - 0.45 * inner), 0, 1)
-        # Vertex colours are linear factors.
-        colors = np.repeat(shade[:, :, None] ** 1.6, 3, 2)
-        rows, columns = SEGMENTS + 1, 3
-        index = np.arange(n * rows * columns).reshape(n, rows, columns)
-        quads = np.stack([index[:, :-1, :-1], index[:, :-1, 1:], index[:, 1:, 1:], index[:, 1:, :-1]], -1)
+    def _locks(self):
+        """Single locks that lie on the outermost sheet and break its evenness."""
+        random, n = self.random, LOCKS
+        middle = np.sort(random.uniform(-0.985, 0.985, n))
+        width = random.uniform(0.018, 0.040, n)
+        across = np.linspace(-1, 1, LOCK_COLUMNS)
+        w = np.clip(middle[:, None] + width[:, None] * across, -1, 1)
+        grid = self.guides(w.ravel(), SHEETS[-1].offset, 0.0).reshape(n, LOCK_COLUMNS, ROWS, 3)
+        s = np.linspace(0, 1, ROWS)
+        # Locks come out of the sheet and narrow to the tip.
+        rise = random.uniform(0.015, 0.045, n)[:, None] * smoothstep(0.12, 0.5, s)
+        dome = (1 - 0.8 * across ** 2)[None, :, None]
+        spine = grid[:, LOCK_COLUMNS // 2, None]
+        grid = spine + (grid - spine) * (1 - 0.35 * smoothstep(0.6, 1.0, s))[None, None, :, None]
+        grid = grid + self._outward(grid) * (rise[:, None] * dome)[..., None]
+        tone = np.clip(random.normal(0.98, 0.07, n), 0.8, 1.0)[:, None, None]
+        shade = np.broadcast_to(tone * (0.86 + 0.14 * dome), grid.shape[:-1])
+        alpha = np.broadcast_to((1 - 0.45 * np.abs(across) ** 3)[None, :, None], shade.shape)
+        return self._surface(grid, w, s, shade, alpha)
+
+    def _surface(self, grid, w, s, shade, alpha):
+        """A part from grids of vertices (pieces, columns, rows)."""
+        head = self.head
+        index = np.arange(shade.size).reshape(shade.shape)
+        quads = np.stack([index[:, :-1, :-1], index[:, 1:, :-1], index[:, 1:, 1:], index[:, :-1, 1:]], -1)
         part = Part(None, split_quads(quads.reshape(-1, 4)))
-        part.positions, part.normals = grid.reshape(-1, 3), normals.reshape(-1, 3)
-        part.uv = np.stack([u, v], -1).reshape(-1, 2)
-        part.colors = np.c_[np.repeat(colors.reshape(-1, 1), 3, 1), np.ones(colors.size)]
-        face = np.cross(part.positions[part.triangles[:, 1]] - part.positions[part.triangles[:, 0]],
-                        part.positions[part.triangles[:, 2]] - part.positions[part.triangles[:, 0]])
-        if (face * part.normals[part.triangles[:, 0]]).sum() < 0:
-            part.triangles = part.triangles[:, ::-1]
+        part.positions = grid.reshape(-1, 3)
+        part.normals = vertex_normals(part.positions, part.triangles)
+        if (part.normals * self._outward(part.positions)).sum() < 0:
+            part.triangles, part.normals = part.triangles[:, ::-1], -part.normals
+        u = np.broadcast_to(w[..., None] * 2.5 / TEXTURE_WIDTH, shade.shape)
+        part.uv = np.stack([u, np.broadcast_to(s, shade.shape)], -1).reshape(-1, 2)
+        # Darker at the roots, in the shade of the jaw and at the tips' underside; a soft sheen around the crown.
+        rise = unit(grid - self.hull.center)[..., 1]
+        sheen = np.exp(-((rise - 0.50) / 0.20) ** 2)
+        low = smoothstep(head.mouth_center[1] + 0.25, head.chin[1], grid[..., 1])
+        shade = shade * (0.58 + 0.20 * smoothstep(0, 0.12, s) + 0.20 * sheen) * (1 - 0.12 * low)
+        shade = np.clip(shade, 0, 1).reshape(-1, 1)
+        # Vertex colours are linear factors.
+        part.colors = np.hstack([np.repeat(shade ** 1.6, 3, 1), alpha.reshape(-1, 1)])
         part.tangents = orthonormal_tangents(part)
         return part
 
 
 def paint_strands(spec, width=512, height=512):
-    """Albedo with alpha and relief of the ribbon texture: four columns of strands, roots at the top."""
+    """Albedo and relief of the hair texture: strands along v, roots at the top; it repeats along u.
+
+    Alpha is the height of each strand, one half to 1, and 0 beyond the tips: where vertex alpha falls below 1, only the
+    higher strands remain.
+    """
     noise = Noise(41)
     v, u = (np.mgrid[0:height, 0:width] + 0.5) / [[[height]], [[width]]]
-    column = np.floor(u * COLUMNS)
-    x = u * COLUMNS - column
 
-    def strands(frequency, wander):
-        sway = wander * noise(np.stack([x * 2, v * 1.5, column * 5], -1).reshape(-1, 3), 1.0).reshape(x.shape)
-        at = np.stack([(x + sway) * frequency, v * 1.6, column * 9.7], -1).reshape(-1, 3)
-        return noise(at, 1.0).reshape(x.shape)
+    def strands(count, wander):
+        sway = wander * noise(np.stack([u * 32, v * 2.5, 0 * u + count], -1).reshape(-1, 3), 1.0).reshape(u.shape)
+        # The noise repeats every 32 cells.
+        at = np.stack([(u + sway / 32) * count, v * 2.2, 0 * u + 3.7 * count], -1).reshape(-1, 3)
+        return noise(at, 1.0).reshape(u.shape)
 
-    coarse, fine = strands(9, 0.08), strands(24, 0.05)
-    relief = 0.62 * coarse + 0.38 * fine
-    edge = np.abs(x - 0.5) * 2
-    # Ragged long edges; the end splits into points between the strands.
-    ragged = 0.28 * strands(14, 0.1) * (0.3 + 0.7 * v) - 0.10 * smoothstep(0.3, 1, v)
-    alpha = smoothstep(0.0, 0.16, 1.02 - edge + ragged)
-    tips = smoothstep(0.0, 0.10, 0.94 - v + 0.05 * fine + 0.07 * coarse - 0.12 * edge ** 2)
-    alpha = alpha * tips
-    alpha[:, :] = np.where((column == 0) & (v < 0.5) & (np.abs(x - 0.5) < 0.35), 1, alpha)
-    color = mix(np.ones((height, width, 3)) * spec.hair_color, spec.hair_tip_color, np.clip(
-        0.75 * smoothstep(0.35, 1.0, v) + 0.35 * relief * smoothstep(0.1, 0.5, v), 0, 1))
-    color = color * (1 + 0.38 * relief)[..., None]
+    broad, coarse, fine = strands(32, 0.4), strands(64, 0.4), strands(160, 0.3)
+    relief = 0.35 * broad + 0.40 * coarse + 0.25 * fine
+    tip = 1.0 - 0.016 * (0.5 - 0.5 * broad) - 0.012 * (0.5 - 0.5 * coarse)
+    alpha = np.clip(0.75 + 0.6 * relief, 0.5, 1) * (v < tip)
+    color = mix(np.ones((height, width, 3)) * spec.hair_color, spec.hair_tip_color,
+                np.clip(0.62 * smoothstep(0.25, 1.0, v) + 0.20 * relief + 0.12, 0, 1))
+    color = color * (1 + 0.22 * relief)[..., None]
     rgba = np.dstack([to_bytes(color), to_bytes(alpha * 255)])
-    return rgba, normal_map(relief, 1.6, wrap=False)
+    return rgba, normal_map(relief, 1.0)
