@@ -135,7 +135,8 @@ class Head:
         low, high = max(v[r, 0].min() for r in (upper, lower)), min(v[r, 0].max() for r in (upper, lower))
         x = np.linspace(low, high, 81)
         top, bottom = (np.stack([np.interp(x, v[r, 0], v[r, k]) for k in range(3)], 1) for r in (upper, lower))
-        # Both rims overlap along a smooth line; at the very corners they meet anyway.
+        # Both rims overlap along a smooth line near the upper lip, which keeps the corners from sinking. At the very
+        # corners they meet anyway.
         line = gaussian_filter1d(0.75 * top[:, 1] + 0.25 * bottom[:, 1], 12.0)
         inside = smoothstep(low, low + 0.05, x) * smoothstep(high, high - 0.05, x)
         drop = gaussian_filter1d(inside * np.maximum(top[:, 1] - line + overlap / 2, 0), 2.0)
