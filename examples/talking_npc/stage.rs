@@ -17,8 +17,11 @@ pub fn build(mut commands: Commands, assets: Res<AssetServer>, target: Option<Re
             Name::new(name),
             Actor(name),
             WorldAssetRoot(assets.load(file)),
-            // Clear speech, as on a stage.
-            TalkingFace { animator: Animator { lower_face_strength: 1.3, ..default() }, ..default() },
+            // Clear speech, as on a stage, with the tongue behind the teeth.
+            TalkingFace {
+                animator: Animator { lower_face_strength: 1.3, tongue_strength: 0.7, ..default() },
+                ..default()
+            },
             FaceLife { seed, ..default() },
             voice,
             Transform::from_xyz(side * 0.185, 0.0, 0.0).with_rotation(Quat::from_rotation_y(-side * 0.42)),

@@ -5,15 +5,17 @@ use super::{FaceChannel, FacePose};
 /// How strongly a face performs speech. The names are those of the Audio2Face-3D parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Animator {
-    /// Factor on everything from the nose down: lips, jaw, cheeks, tongue. 0..=2, default 1.
+    /// Factor on everything from the nose down but the tongue: lips, jaw, cheeks. 0..=2, default 1.
     pub lower_face_strength: f32,
     /// Factor on everything above: brows, lids, gaze. 0..=2, default 1.
     pub upper_face_strength: f32,
+    /// Factor on the tongue. 0..=2, default 1.
+    pub tongue_strength: f32,
 }
 
 impl Default for Animator {
     fn default() -> Self {
-        Self { lower_face_strength: 1.0, upper_face_strength: 1.0 }
+        Self { lower_face_strength: 1.0, upper_face_strength: 1.0, tongue_strength: 1.0 }
     }
 }
 
@@ -25,8 +27,16 @@ impl Animator {
     pub fn apply(&self, pose: &mut FacePose) {
         let strength = |value: f32| if value.is_finite() { value.clamp(0.0, 2.0) } else { 1.0 };
         let (lower, upper) = (strength(self.lower_face_strength), strength(self.upper_face_strength));
+        let tongue = strength(self.tongue_strength);
         for (channel, weight) in FaceChannel::ALL.into_iter().zip(&mut pose.weights) {
-            let scaled = *weight * if channel.is_upper_face() { upper } else { lower };
+            let factor = if channel.is_upper_face() {
+                upper
+            } else if channel.is_tongue_shape() || channel == FaceChannel::TongueOut {
+                tongue
+            } else {
+                lower
+            };
+            let scaled = *weight * factor;
             *weight = if scaled.is_finite() { scaled.clamp(0.0, 1.0) } else { 0.0 };
         }
         let jaw = pose.weight(FaceChannel::JawOpen);
@@ -45,13 +55,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strength_scales_its_half_and_clamps() {
+    fn strength_scales_its_part_and_clamps() {
         let mut pose = FacePose::REST;
+        pose.set(FaceChannel::TongueOut, 0.4);
+        pose.set(FaceChannel::TongueTipUp, 0.4);
         pose.set(FaceChannel::JawOpen, 0.8);
         pose.set(FaceChannel::BrowInnerUp, 0.4);
-        Animator { lower_face_strength: 1.5, upper_face_strength: 0.5 }.apply(&mut pose);
+        Animator { lower_face_strength: 1.5, upper_face_strength: 0.5, tongue_strength: 2.0 }.apply(&mut pose);
         assert_eq!(pose.weight(FaceChannel::JawOpen), 1.0);
         assert_eq!(pose.weight(FaceChannel::BrowInnerUp), 0.2);
+        assert_eq!((pose.weight(FaceChannel::TongueOut), pose.weight(FaceChannel::TongueTipUp)), (0.8, 0.8));
     }
 
     #[test]
@@ -69,7 +82,8 @@ mod tests {
         pose.set(FaceChannel::JawOpen, f32::NAN);
         pose.set(FaceChannel::MouthClose, f32::INFINITY);
         pose.head_rotation.x = f32::NAN;
-        Animator { lower_face_strength: f32::NAN, upper_face_strength: -3.0 }.apply(&mut pose);
+        Animator { lower_face_strength: f32::NAN, upper_face_strength: -3.0, tongue_strength: f32::INFINITY }
+            .apply(&mut pose);
         assert!(pose.is_finite());
         assert_eq!(pose.weight(FaceChannel::JawOpen), 0.0);
     }

@@ -14,7 +14,7 @@ use crate::config::{Recipe, Source};
 #[non_exhaustive]
 pub enum SynthesisError {
     /// A program cannot be started.
-    #[error("cannot start {program}: {source}; `cargo xtask setup` or your package manager installs it")]
+    #[error("cannot start {program}: {source}; `cargo xtask train` or your package manager installs it")]
     Start {
         /// Which program.
         program: String,

@@ -36,9 +36,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         manifest.frame_rate.seconds(1) * 1e3
     );
     println!(
-        "gives       {} poses per second of {} channels, {:.1} ms of look-ahead",
+        "gives       {} poses per second of {} channels; looks {:.0} ms ahead, {:.1} ms with the window of its features",
         manifest.frame_rate.hertz(),
         manifest.channels.len(),
+        manifest.frame_rate.seconds(manifest.look_ahead_frames as u64) * 1e3,
         manifest.look_ahead_seconds() * 1e3
     );
     println!("channels    {}", manifest.channels.join(" "));
