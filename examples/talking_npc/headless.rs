@@ -11,6 +11,7 @@ use bevy::{
     app::PluginsState,
     audio::AudioPlugin,
     camera::RenderTarget,
+    log::{DEFAULT_FILTER, LogPlugin},
     prelude::*,
     render::{
         RenderPlugin,
@@ -60,6 +61,11 @@ pub fn prepare(app: &mut App, folder: PathBuf, lines: usize) {
         DefaultPlugins
             .set(WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() })
             .set(RenderPlugin { synchronous_pipeline_compilation: true, ..default() })
+            .set(LogPlugin {
+                // Not a line for every picture.
+                filter: format!("{DEFAULT_FILTER},bevy_render::view::window::screenshot=warn"),
+                ..default()
+            })
             .disable::<WinitPlugin>()
             .disable::<AudioPlugin>()
             .disable::<PipelinedRenderingPlugin>(),
@@ -135,6 +141,9 @@ fn draw(app: &mut App) -> Result<String, String> {
             let _ = sent.send(());
         });
         step(app);
+        if frame.is_multiple_of(100) {
+            println!("{frame} pictures drawn");
+        }
         quiet = if app.world().resource::<Script>().running { 0 } else { quiet + 1 };
         if frame > FRAME_LIMIT {
             return Err(format!("the conversation did not end within {FRAME_LIMIT} pictures"));
@@ -153,9 +162,7 @@ fn draw(app: &mut App) -> Result<String, String> {
     }
     let seconds = f64::from(frame) / f64::from(FRAMES_PER_SECOND);
     write_sound(app, &folder, seconds)?;
-    let figures = figures(app, frame, seconds, started.elapsed().as_secs_f64());
-    fs::write(folder.join("figures.txt"), format!("{figures}\n")).map_err(|error| error.to_string())?;
-    Ok(figures)
+    Ok(figures(app, frame, seconds, started.elapsed().as_secs_f64()))
 }
 
 /// One picture; waits until it is drawn, so that pictures cannot pile up.

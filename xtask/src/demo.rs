@@ -32,10 +32,6 @@ fn draw(lines: &[&str]) -> Outcome {
     println!("pictures       {}", folder.join("frame_0001.png").display());
     println!("contact sheet  {}", folder.join("contact_sheet.png").display());
     println!("video          {}", folder.join("talking_npc.mp4").display());
-    match fs::read_to_string(folder.join("figures.txt")) {
-        Ok(figures) => print!("{figures}"),
-        Err(error) => return Err(format!("{}: {error}", folder.join("figures.txt").display())),
-    }
     Ok(())
 }
 
