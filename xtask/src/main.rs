@@ -78,7 +78,6 @@ fn bench(arguments: &[String]) -> Outcome {
 /// Speech, training, scores and bundle, as `crates/talkie_train/recipe.toml` says.
 fn train(arguments: &[String]) -> Outcome {
     packages::install(&[packages::BUILD, packages::TRAIN])?;
-    onnxruntime::install();
     run(cargo_command(&["run", "--release", "-p", "talkie_train", "--", "all"]).args(arguments))
 }
 
