@@ -1,8 +1,13 @@
-//! Renders a contact sheet of a character's face, without a window: one picture per pose, in the order printed.
+//! Renders a contact sheet of a character's face, without a window: one picture per pose, in the order printed; or a spoken
+//! line, one picture for every phone at its middle.
 //!
 //! ```text
 //! cargo run --example character_sheet -- assets/characters/ada.glb sheet.png [--poses all|key|NAME,NAME,..] [--size 320]
+//! cargo run --example character_sheet -- assets/characters/ada.glb sheet.png --track LINE.csv --phones LINE.json
 //! ```
+//!
+//! `LINE.csv` is what `talkie animate` writes, `LINE.json` an alignment as `talkie eval` reads it. `--strength 1.3` makes the
+//! jaw, the lips and the cheeks move more.
 //!
 //! Poses set morph weights by target name on every node that has that name, so any character with ARKit names works.
 
@@ -23,28 +28,38 @@ use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
 use bevy::window::ExitCondition;
 use bevy::winit::WinitPlugin;
 use bevy::world_serialization::WorldInstanceReady;
+use bevy_talkie::talkie::metrics::Alignment;
 
 /// Pictures per row of the sheet.
 const COLUMNS: usize = 5;
+/// The same for a spoken line.
+const LINE_COLUMNS: usize = 10;
 /// Every pose is rendered this many times larger and averaged down.
 const SUPERSAMPLE: u32 = 2;
 
 /// A camera position around the head and the morph weights to show. A weight named `x*` sets `xLeft` and `xRight`.
-struct Pose {
-    name: &'static str,
+struct Pose<'a> {
+    name: &'a str,
     yaw: f32,
     /// Height of the picture's centre and of the visible area, in metres above the neck joint.
     frame: (f32, f32),
-    weights: &'static [(&'static str, f32)],
+    weights: &'a [(&'a str, f32)],
+}
+
+/// A pose of a spoken line.
+struct Moment {
+    phone: String,
+    weights: Vec<(String, f32)>,
 }
 
 const BUST: (f32, f32) = (0.085, 0.40);
 const FACE: (f32, f32) = (0.125, 0.25);
 const MOUTH: (f32, f32) = (0.072, 0.10);
+const LOWER_FACE: (f32, f32) = (0.082, 0.15);
 const EYES: (f32, f32) = (0.145, 0.10);
 
 #[rustfmt::skip]
-const POSES: &[Pose] = &[
+const POSES: &[Pose<'static>] = &[
     Pose { name: "front", yaw: 0.0, frame: BUST, weights: &[] },
     Pose { name: "three_quarter", yaw: 35.0, frame: BUST, weights: &[("mouthSmile*", 0.3)] },
     Pose { name: "profile", yaw: 90.0, frame: BUST, weights: &[] },
@@ -90,34 +105,73 @@ fn main() {
     };
     let option = |name: &str| options.iter().position(|o| o == name).and_then(|i| options.get(i + 1));
     let size: u32 = option("--size").map_or(320, |s| s.parse().expect("--size takes a number of pixels"));
-    let poses: Vec<&Pose> = match option("--poses").map(String::as_str) {
+    let poses: Vec<&Pose<'_>> = match option("--poses").map(String::as_str) {
         None | Some("all") => POSES.iter().collect(),
         Some("key") => POSES.iter().take(KEY_POSES).collect(),
         Some(names) => POSES.iter().filter(|p| names.split(',').any(|n| n == p.name)).collect(),
     };
+    let strength = option("--strength").map_or(1.0, |s| s.parse().expect("--strength takes a factor"));
+    let moments = option("--track").map(|track| {
+        moments(Path::new(track), Path::new(option("--phones").expect("--track wants --phones LINE.json")), strength)
+    });
+    let spoken: Vec<(&str, Vec<(&str, f32)>)> = moments
+        .iter()
+        .flatten()
+        .map(|m| (m.phone.as_str(), m.weights.iter().map(|(name, value)| (name.as_str(), *value)).collect()))
+        .collect();
+    let line: Vec<Pose<'_>> =
+        spoken.iter().map(|(name, weights)| Pose { name, yaw: 20.0, frame: LOWER_FACE, weights }).collect();
+    let (poses, columns) = if moments.is_some() { (line.iter().collect(), LINE_COLUMNS) } else { (poses, COLUMNS) };
 
     let file = std::fs::canonicalize(file).expect("the character file exists");
     let mut app = headless_app(file.parent().expect("a file lies in a folder"));
     let target = spawn_stage(&mut app, size * SUPERSAMPLE);
     load_character(&mut app, file.file_name().and_then(|n| n.to_str()).expect("the file name is text"));
 
-    let rows = poses.len().div_ceil(COLUMNS);
-    let mut sheet = vec![0u8; COLUMNS * rows * (size * size * 4) as usize];
+    let rows = poses.len().div_ceil(columns);
+    let mut sheet = vec![0u8; columns * rows * (size * size * 4) as usize];
     for (i, pose) in poses.iter().enumerate() {
-        println!("row {}, column {}: {}", i / COLUMNS + 1, i % COLUMNS + 1, pose.name);
+        println!("row {}, column {}: {}", i / columns + 1, i % columns + 1, pose.name);
         strike(&mut app, pose);
         let picture = photograph(&mut app, &target, size);
-        let (x, y, size) = (i % COLUMNS, i / COLUMNS, size as usize);
+        let (x, y, size) = (i % columns, i / columns, size as usize);
         for (line, source) in picture.chunks_exact(size * 4).enumerate() {
-            let start = ((y * size + line) * COLUMNS + x) * size * 4;
+            let start = ((y * size + line) * columns + x) * size * 4;
             sheet[start..start + size * 4].copy_from_slice(source);
         }
     }
     let mut image =
-        Image::new_target_texture(COLUMNS as u32 * size, rows as u32 * size, TextureFormat::Rgba8UnormSrgb, None);
+        Image::new_target_texture(columns as u32 * size, rows as u32 * size, TextureFormat::Rgba8UnormSrgb, None);
     image.data = Some(sheet);
     image.try_into_dynamic().expect("RGBA converts").to_rgb8().save(out).expect("the sheet can be written");
 }
+
+/// Every phone of an alignment with the track's weights at its middle; of silences only those that last.
+fn moments(track: &Path, phones: &Path, strength: f32) -> Vec<Moment> {
+    let text = std::fs::read_to_string(track).expect("the track can be read");
+    let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let names = lines.next().expect("the track has a head");
+    assert_eq!(names[0], "time", "the first column of a track is its time in seconds");
+    let rows: Vec<Vec<f64>> =
+        lines.map(|row| row.iter().map(|cell| cell.parse().expect("a track holds numbers")).collect()).collect();
+    let json = std::fs::read_to_string(phones).expect("the alignment can be read");
+    let said = Alignment::from_json(&json).expect("an alignment");
+    let lasting = said.phones.iter().filter(|phone| phone.symbol != "SIL" || phone.duration() > 0.15);
+    let at = |time: f64| {
+        let row = rows.partition_point(|row| row[0] < time).min(rows.len() - 1);
+        let scaled = |name: &str, value: f64| {
+            let moves_lips = ["jaw", "mouth", "cheek"].iter().any(|start| name.starts_with(start));
+            if moves_lips { (value as f32 * strength).min(1.0) } else { value as f32 }
+        };
+        let weights = names.iter().zip(&rows[row]).skip(1);
+        weights.map(|(name, value)| ((*name).to_owned(), scaled(name, *value))).collect()
+    };
+    lasting.map(|phone| Moment { phone: phone.symbol.clone(), weights: at(phone.centre()) }).collect()
+}
+
+/// The name of what is shown, at the bottom of the picture.
+#[derive(Component)]
+struct Caption;
 
 /// An app that renders without a window, in step with its updates.
 fn headless_app(folder: &Path) -> App {
@@ -156,7 +210,13 @@ fn spawn_stage(app: &mut App, size: u32) -> Handle<Image> {
             Color::srgb(0.36, 0.30, 0.27),
         )
     };
-    world.spawn((Camera3d::default(), RenderTarget::Image(target.clone().into()), Msaa::Off, sky));
+    world.spawn((Camera3d::default(), IsDefaultUiCamera, RenderTarget::Image(target.clone().into()), Msaa::Off, sky));
+    world.spawn((
+        Caption,
+        Text::default(),
+        TextFont { font_size: FontSize::Px(size as f32 / 9.0), ..default() },
+        Node { position_type: PositionType::Absolute, bottom: percent(2), left: percent(4), ..default() },
+    ));
     for (color, illuminance, shadow_maps_enabled, from) in [
         (Color::srgb(1.0, 0.95, 0.88), 6_500.0, true, Vec3::new(-1.0, 1.1, 1.5)),
         (Color::srgb(0.80, 0.88, 1.0), 1_500.0, false, Vec3::new(1.6, 0.3, 1.2)),
@@ -184,7 +244,7 @@ fn load_character(app: &mut App, file: &str) {
 }
 
 /// Sets camera and morph weights.
-fn strike(app: &mut App, pose: &Pose) {
+fn strike(app: &mut App, pose: &Pose<'_>) {
     let world = app.world_mut();
     let (height, visible) = pose.frame;
     let center = Vec3::new(0.0, height, if visible < 0.3 { 0.07 } else { 0.03 });
@@ -197,14 +257,14 @@ fn strike(app: &mut App, pose: &Pose) {
         *transform = Transform::from_translation(from).looking_at(center, Vec3::Y);
         *projection = PerspectiveProjection { fov: field_of_view, near: 0.02, ..default() }.into();
     }
-    world.run_system_cached_with(apply_weights, pose.weights).expect("the weights can be set");
+    let weights = pose.weights.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+    world.run_system_cached_with(apply_weights, weights).expect("the weights can be set");
+    for mut caption in world.query_filtered::<&mut Text, With<Caption>>().iter_mut(world) {
+        caption.0 = if pose.frame == LOWER_FACE { pose.name.to_owned() } else { String::new() };
+    }
 }
 
-fn apply_weights(
-    In(weights): In<&'static [(&'static str, f32)]>,
-    meshes: Res<Assets<Mesh>>,
-    mut nodes: Query<&mut MorphWeights>,
-) {
+fn apply_weights(In(weights): In<Vec<(String, f32)>>, meshes: Res<Assets<Mesh>>, mut nodes: Query<&mut MorphWeights>) {
     for mut node in &mut nodes {
         let names = node.first_mesh().and_then(|mesh| meshes.get(mesh)).and_then(Mesh::morph_target_names);
         let names = names.map(<[String]>::to_vec).unwrap_or_default();
@@ -213,7 +273,7 @@ fn apply_weights(
                 Some(stem) => name.strip_prefix(stem).is_some_and(|side| side == "Left" || side == "Right"),
                 None => name == key,
             };
-            *slot = weights.iter().find(|(key, _)| matches(key)).map_or(0.0, |(_, value)| *value);
+            *slot = weights.iter().find(|(key, _)| matches(key.as_str())).map_or(0.0, |(_, value)| *value);
         }
     }
 }

@@ -78,7 +78,12 @@ fn bench(arguments: &[String]) -> Outcome {
 /// Speech, training, scores and bundle, as `crates/talkie_train/recipe.toml` says.
 fn train(arguments: &[String]) -> Outcome {
     packages::install(&[packages::BUILD, packages::TRAIN])?;
-    run(cargo_command(&["run", "--release", "-p", "talkie_train", "--", "all"]).args(arguments))
+    let mut command = cargo_command(&["run", "--release", "-p", "talkie_train"]);
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx512f") {
+        command.args(["--features", "avx512"]);
+    }
+    run(command.args(["--", "all"]).args(arguments))
 }
 
 fn ci() -> Outcome {

@@ -12,8 +12,21 @@ pub(crate) const RENDER: &[&str] = &["libvulkan1", "mesa-vulkan-drivers"];
 pub(crate) const VIDEO: &[&str] = &["ffmpeg"];
 /// To open a window under X11.
 pub(crate) const WINDOW: &[&str] = &["libxkbcommon-x11-0", "libxcursor1", "libxi6", "libxrandr2"];
-/// To make a voice model: two synthesisers, texts, and Python for the others.
-pub(crate) const TRAIN: &[&str] = &["flite", "espeak-ng", "fortunes", "python3-venv"];
+/// To make a voice model: synthesisers, texts, and Python for the others.
+pub(crate) const TRAIN: &[&str] = &[
+    "flite",
+    "espeak-ng",
+    "festival",
+    "festvox-us-slt-hts",
+    "festvox-kallpc16k",
+    "festvox-kdlpc16k",
+    "fortunes",
+    "fortunes-de",
+    "fortunes-es",
+    "fortunes-it",
+    "fortunes-br",
+    "python3-venv",
+];
 
 /// Installs what is missing, all at once, or says exactly what to install and stops.
 pub(crate) fn install(lists: &[&[&str]]) -> Outcome {

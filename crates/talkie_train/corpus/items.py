@@ -22,8 +22,11 @@ IPA = {
     "ɑ": "AA", "ɒ": "AA", "ɐ": "AH", "ə": "AH", "ʌ": "AH", "ɔ": "AO", "o": "OW", "ɛ": "EH", "e": "EH", "ɜ": "ER",
     "ɚ": "ER", "ɝ": "ER", "ɪ": "IH", "i": "IY", "u": "UW", "ʊ": "UH", "ʉ": "UW", "b": "B", "ʧ": "CH", "d": "D", "ð": "DH",
     "f": "F", "ɡ": "G", "g": "G", "h": "HH", "ʤ": "JH", "k": "K", "l": "L", "m": "M", "n": "N", "ŋ": "NG", "p": "P",
-    "ɹ": "R", "r": "R", "s": "S", "ʃ": "SH", "t": "T", "T": "D", "ɾ": "D", "ʔ": "T", "θ": "TH", "v": "V", "w": "W",
+    "ɹ": "R", "r": "R", "s": "S", "ʃ": "SH", "t": "T", "T": "D", "ɾ": "D", "ʔ": "T", "θ": "TH", "v": "V", "w": "W", "ʍ": "W",
     "j": "Y", "z": "Z", "ʒ": "ZH", "x": "K",
+    # Of other languages, by what the lips do: front rounded vowels round, trills and uvulars do not.
+    "y": "UW", "ʏ": "UH", "ø": "UH", "œ": "UH", "ɥ": "W", "ɲ": "N", "ʎ": "L", "β": "W", "ɣ": "G", "ʁ": "G", "ʀ": "G",
+    "ç": "Y", "ɕ": "SH", "ʑ": "ZH", "c": "K", "ɟ": "G", "ʋ": "V", "ʝ": "Y", "ɨ": "IH", "ɯ": "UH", "ɫ": "L", "ɱ": "M",
 }
 PAUSES = set(",.!?;:—…")
 
@@ -43,10 +46,17 @@ def arguments(description):
     return options
 
 
+def lines_of(options, language=""):
+    """Every sentence of a language (`de`, `es`, `it`, `br`; English if none is named), in the order of the file."""
+    stem, ending = os.path.splitext(options.sentences)
+    path = f"{stem}-{language}{ending}" if language else options.sentences
+    with open(path, encoding="utf-8") as file:
+        return [line.strip() for line in file if line.strip()]
+
+
 def sentences(options):
     """Endless (index, sentence) of this shard; the order depends on the seed only."""
-    with open(options.sentences, encoding="utf-8") as file:
-        lines = [line.strip() for line in file if line.strip()]
+    lines = lines_of(options)
     order = np.random.default_rng(options.seed).permutation(len(lines))
     index = options.shard
     while True:

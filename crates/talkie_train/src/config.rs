@@ -15,12 +15,14 @@ pub struct Recipe {
     pub seed: u64,
     /// Folder of the corpus, checkpoints and scores.
     pub folder: PathBuf,
-    /// Folder that the bundle is written to.
-    pub bundle: PathBuf,
+    /// The head that lips are measured on, a binary glTF file with ARKit shapes.
+    pub head: PathBuf,
     /// What the network hears.
     pub features: LogMelConfig,
     /// Shape of the network.
     pub network: NetworkRecipe,
+    /// The networks that are trained, in this order.
+    pub variants: Vec<Variant>,
     /// Where speech comes from.
     pub sources: Vec<Source>,
     /// How the network learns.
@@ -35,23 +37,50 @@ pub struct Recipe {
 pub struct NetworkRecipe {
     /// Width of every layer.
     pub channels: usize,
-    /// Frames that a pose waits for what comes next, 0..=4.
-    pub look_ahead: usize,
     /// Frames that the first layer sees.
     pub first_kernel: usize,
     /// Dilation of each residual block, whose kernel is 3 frames.
     pub dilations: Vec<usize>,
 }
 
-/// One synthesiser.
+/// One network: all variants have the same shape and learn from the same speech.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// What it is called, also in file names.
+    pub name: String,
+    /// Frames that a pose waits for what comes next, 0..=4.
+    pub look_ahead: usize,
+    /// Folder that the bundle is written to.
+    pub bundle: PathBuf,
+    /// The variant whose weights it starts from; random ones if none is named.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// Optimiser steps.
+    pub steps: usize,
+    /// Greatest learning rate; it rises linearly and falls as a cosine to 1 % of itself.
+    pub learning_rate: f64,
+}
+
+/// A synthesiser, or a folder of recordings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
     /// Name of the script in `corpus/` and of the folder of its items.
     pub name: String,
-    /// Speech wanted, in minutes.
+    /// Folder of recordings of one's own; then there is no script. `NAME.wav` wants `NAME.json` or `NAME.TextGrid` (phones),
+    /// or `NAME.csv` or `NAME.glb` (motion) beside it.
+    #[serde(default)]
+    pub recordings: Option<PathBuf>,
+    /// What it is and where it comes from, for the manifest and the model card.
+    pub origin: String,
+    /// Under which licence.
+    pub licence: String,
+    /// Speech wanted of a script, in minutes.
+    #[serde(default)]
     pub minutes: f64,
     /// By how many milliseconds its timings are late against its sound.
+    #[serde(default)]
     pub late_ms: f64,
     /// How often it is drawn, relative to the others.
     pub share: f64,
@@ -68,24 +97,26 @@ const fn one() -> usize {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingRecipe {
-    /// Optimiser steps.
-    pub steps: usize,
     /// Sequences per step.
     pub batch: usize,
     /// Length of a sequence in feature frames (20 ms).
     pub frames: usize,
-    /// Greatest learning rate; it rises linearly and falls as a cosine to 1 % of itself.
-    pub learning_rate: f64,
-    /// Steps of the rise.
+    /// Steps in which the learning rate rises.
     pub warm_up: usize,
     /// Decoupled weight decay of AdamW.
     pub weight_decay: f32,
     /// Weight of the error of the frame-to-frame difference.
     pub velocity: f32,
+    /// Weight of the decision whether the lips are closed, as cross-entropy.
+    pub closure: f32,
+    /// Weight of naming the phone, as cross-entropy: what helps hearing and is not exported.
+    pub phones: f32,
     /// Threads that make batches, and on the CPU compute parts of them; 0: one for every core.
     pub workers: usize,
     /// Steps between validations, which also write a checkpoint.
     pub validate_every: usize,
+    /// Training stops after so many validations without a better one.
+    pub patience: usize,
     /// Beginnings of the names of speakers that are never trained on.
     pub held_out_speakers: Vec<String>,
     /// Every which item of the other speakers is held out too.
@@ -110,6 +141,22 @@ pub struct AugmentRecipe {
     pub warp: f32,
     /// By which factor.
     pub warp_range: [f32; 2],
+    /// Tempo changes alone.
+    pub tempo: f32,
+    /// By which factor.
+    pub tempo_range: [f32; 2],
+    /// Formants change alone.
+    pub formants: f32,
+    /// By which factor.
+    pub formants_range: [f32; 2],
+    /// Bands of the features are not heard.
+    pub deaf: f32,
+    /// The speaker breathes in pauses.
+    pub breath: f32,
+    /// The microphone is overloaded.
+    pub clipping: f32,
+    /// The sound went through a telephone or a codec.
+    pub codec: f32,
     /// Change of level, decibels.
     pub gain_db: [f32; 2],
     /// A pause is put between utterances, for each of them.
@@ -184,7 +231,6 @@ impl Recipe {
             if ok { Ok(()) } else { Err(RecipeError::Value { name, value, allowed }) }
         };
         let network = &self.network;
-        check(network.look_ahead <= 4, "network.look_ahead", network.look_ahead.to_string(), "0 to 4 frames")?;
         check((1..=1024).contains(&network.channels), "network.channels", network.channels.to_string(), "1 to 1024")?;
         check(network.first_kernel >= 1, "network.first_kernel", network.first_kernel.to_string(), "at least 1 frame")?;
         check(
@@ -193,6 +239,16 @@ impl Recipe {
             format!("{:?}", network.dilations),
             "1 to 256 frames each",
         )?;
+        check(!self.variants.is_empty(), "variants", "empty".into(), "name at least one")?;
+        for (index, variant) in self.variants.iter().enumerate() {
+            check(variant.look_ahead <= 4, "variants.look_ahead", variant.look_ahead.to_string(), "0 to 4 frames")?;
+            let earlier = &self.variants[..index];
+            let named = |name: &str| earlier.iter().any(|other| other.name == name);
+            check(!named(&variant.name), "variants.name", variant.name.clone(), "given once")?;
+            if let Some(from) = &variant.from {
+                check(named(from), "variants.from", from.clone(), "the name of a variant above")?;
+            }
+        }
         check(!self.sources.is_empty(), "sources", "empty".into(), "name at least one")?;
         let training = &self.training;
         check(training.batch > 0, "training.batch", training.batch.to_string(), "at least 1")?;
@@ -204,8 +260,32 @@ impl Recipe {
             "at least 2",
         )?;
         check(training.validate_every > 0, "training.validate_every", "0".into(), "at least 1")?;
-        let [low, high] = self.augment.warp_range;
-        check(0.5 <= low && low <= high && high <= 2.0, "augment.warp_range", format!("{low}..{high}"), "within 0.5..2")
+        let augment = &self.augment;
+        for (name, [low, high]) in [
+            ("augment.warp_range", augment.warp_range),
+            ("augment.tempo_range", augment.tempo_range),
+            ("augment.formants_range", augment.formants_range),
+        ] {
+            check(0.5 <= low && low <= high && high <= 2.0, name, format!("{low}..{high}"), "rising, within 0.5..2")?;
+        }
+        Ok(())
+    }
+
+    /// The variant of a name, or all of them.
+    ///
+    /// # Errors
+    /// No variant of that name.
+    pub fn variants(&self, name: Option<&str>) -> Result<Vec<&Variant>, RecipeError> {
+        let found: Vec<_> =
+            self.variants.iter().filter(|variant| name.is_none_or(|name| variant.name == name)).collect();
+        let value = name.unwrap_or_default().to_owned();
+        let missing = RecipeError::Value { name: "variants", value, allowed: "the name of a variant in the recipe" };
+        if found.is_empty() { Err(missing) } else { Ok(found) }
+    }
+
+    /// Folder of a variant's checkpoint.
+    pub fn checkpoint(&self, variant: &str) -> PathBuf {
+        self.folder.join("checkpoint").join(variant)
     }
 
     /// Folder of a source's items.

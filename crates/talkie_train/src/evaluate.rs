@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use talkie::animation::FaceChannel;
-use talkie::metrics::{ChannelCurves, ClipEvents, CurvesError, Score};
+use talkie::metrics::{
+    CLOSED_MM, ChannelCurves, ClipEvents, CurvesError, LipMesh, LipMeshError, LipVertexError, Score,
+};
 use talkie::model::features::{LogMel, LogMelError};
 
-use crate::config::Recipe;
+use crate::config::{Recipe, Variant};
 use crate::corpus::{CorpusError, Item, RATE, descriptions, read_item};
 use crate::network::SpeechNetwork;
 use crate::teacher::{MOTIONS, Motion, Teacher};
@@ -31,11 +33,19 @@ pub enum EvaluationError {
         /// Why not.
         source: CurvesError,
     },
+    /// The head cannot be measured.
+    #[error("{path}: {source}")]
+    Head {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: LipMeshError,
+    },
     /// A result cannot be read back from the device.
     #[error("the device gave no numbers back: {0}")]
     Device(String),
-    /// A track cannot be written.
-    #[error("cannot write {path}: {source}")]
+    /// A file cannot be read or written.
+    #[error("{path}: {source}")]
     File {
         /// Which file.
         path: PathBuf,
@@ -63,6 +73,8 @@ pub enum Speaker<'a> {
     Network {
         /// The recipe that made it.
         recipe: &'a Recipe,
+        /// Which of its variants it is.
+        variant: &'a Variant,
         /// The weights.
         network: &'a SpeechNetwork,
         /// What features are normalised by.
@@ -83,24 +95,37 @@ impl Speaker<'_> {
         match self {
             Self::Teacher => {
                 let count = (item.seconds().max(item.said.end()) * 50.0).ceil() as usize + 1;
-                let lessons = Teacher::new(&item.said.phones).curve(0.0, 0.02, count);
+                let phones: Vec<_> = item.said.phones.iter().cloned().zip(item.emphasis.iter().copied()).collect();
+                let lessons = Teacher::with_emphasis(&phones).curve(0.0, 0.02, count);
                 Ok(lessons.iter().flat_map(|lesson| lesson.motions).collect())
             }
-            Self::Network { recipe, network, normalisation, device } => {
+            Self::Network { recipe, variant, network, normalisation, device } => {
                 let features = &recipe.features;
-                let look_ahead = recipe.network.look_ahead;
+                let look_ahead = variant.look_ahead;
                 let (mut log_mel, mut heard) = (LogMel::new(features.clone())?, Vec::new());
                 log_mel.push(&item.samples, &mut heard);
                 log_mel.finish(look_ahead, &mut heard);
                 normalisation.apply(&mut heard);
-                let frames = heard.len() / features.bands;
-                let input = Tensor::<3>::from_data(TensorData::new(heard, [1, frames, features.bands]), *device);
+                let frames = heard.len() / features.width();
+                let input = Tensor::<3>::from_data(TensorData::new(heard, [1, frames, features.width()]), *device);
                 let output = network.forward(input).into_data().try_to_vec::<f32>();
                 let output = output.map_err(|error| EvaluationError::Device(format!("{error:?}")))?;
                 Ok(output[look_ahead * MOTIONS..].to_vec())
             }
         }
     }
+}
+
+/// One figure to choose a network by: closure AUC, bilabial recall less false closures in the same window, vowel
+/// correlation, rounding and spread AUC, the lead of F and V over other obstruents, and the silence level as a loss.
+pub fn merit(score: &Score) -> f64 {
+    let or = |figure: Option<f64>, none: f64| figure.unwrap_or(none);
+    or(score.closure_auc, 0.5) + or(score.bilabial_recall, 0.0) - or(score.false_window, 1.0)
+        + or(score.vowel_r, 0.0)
+        + or(score.rounding_auc, 0.5)
+        + 0.5 * or(score.spread_auc, 0.5)
+        + 0.5 * (or(score.labiodental, 0.0) - or(score.labio_other, 0.0))
+        - or(score.sil_level, 1.0)
 }
 
 fn columns(motions: &[f32]) -> Vec<(FaceChannel, Vec<f32>)> {
@@ -120,29 +145,56 @@ pub struct Report {
     pub clips: Vec<(String, Score)>,
     /// All clips together.
     pub total: Score,
+    /// How far the lips are from those of the teacher, who is told the phones.
+    pub lips: Option<LipVertexError>,
 }
 
-/// Lets a face speak some items and scores it. `tracks` is a folder that gets a CSV file for each.
+/// The lips of a head, in a binary glTF file.
+///
+/// # Errors
+/// An unreadable file, or a head without lips that can be measured.
+pub fn head(path: &Path) -> Result<LipMesh, EvaluationError> {
+    let bytes = std::fs::read(path).map_err(|source| EvaluationError::File { path: path.into(), source })?;
+    LipMesh::from_glb(&bytes).map_err(|source| EvaluationError::Head { path: path.into(), source })
+}
+
+/// Lets a face speak some items and scores it, on the lips of a head too if there is one. `tracks` is a folder that gets a
+/// CSV file for each.
 ///
 /// # Errors
 /// A device that fails, or tracks that cannot be written.
-pub fn evaluate(speaker: &Speaker<'_>, items: &[Item], tracks: Option<&Path>) -> Result<Report, EvaluationError> {
-    let mut events = Vec::new();
-    let mut clips = Vec::new();
+pub fn evaluate(
+    speaker: &Speaker<'_>,
+    items: &[Item],
+    head: Option<&LipMesh>,
+    tracks: Option<&Path>,
+) -> Result<Report, EvaluationError> {
+    let (mut events, mut clips, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
     for item in items {
-        let motions = speaker.motions(item)?;
-        let times: Vec<f64> = (0..motions.len() / MOTIONS).map(|frame| frame as f64 * 320.0 / RATE).collect();
-        let columns = columns(&motions);
+        let wrong = |source| EvaluationError::Curves { clip: item.name.clone(), source };
+        let (times, columns) = curves(&speaker.motions(item)?);
         if let Some(folder) = tracks {
             write_track(&folder.join(format!("{}.csv", item.name)), &times, &columns)?;
         }
-        let curves = ChannelCurves::new(times, columns)
-            .map_err(|source| EvaluationError::Curves { clip: item.name.clone(), source })?;
-        let seen = ClipEvents::measure(&item.said, &curves, 0.0);
+        let said = ChannelCurves::new(times, columns).map_err(wrong)?;
+        let seen = match head {
+            Some(lips) => ClipEvents::measure_on(lips, CLOSED_MM, &item.said, &said, 0.0),
+            None => ClipEvents::measure(&item.said, &said, 0.0),
+        };
         clips.push((item.name.clone(), Score::pooled([&seen])));
         events.push(seen);
+        if head.is_some() {
+            let (times, columns) = curves(&Speaker::Teacher.motions(item)?);
+            pairs.push((said, ChannelCurves::new(times, columns).map_err(wrong)?));
+        }
     }
-    Ok(Report { clips, total: Score::pooled(&events) })
+    let lips = head.and_then(|head| head.vertex_error(pairs.iter().map(|(said, taught)| (said, taught))));
+    Ok(Report { clips, total: Score::pooled(&events), lips })
+}
+
+/// Times and channels of motions at 50 poses a second.
+fn curves(motions: &[f32]) -> (Vec<f64>, Vec<(FaceChannel, Vec<f32>)>) {
+    ((0..motions.len() / MOTIONS).map(|frame| frame as f64 * 320.0 / RATE).collect(), columns(motions))
 }
 
 fn write_track(path: &Path, times: &[f64], columns: &[(FaceChannel, Vec<f32>)]) -> Result<(), EvaluationError> {
@@ -168,8 +220,8 @@ fn write_track(path: &Path, times: &[f64], columns: &[(FaceChannel, Vec<f32>)]) 
 impl core::fmt::Display for Report {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let heads = [
-            "bilab", "inner", "falseC", "falseW", "clAUC", "labio", "vowel_r", "round", "spread", "lag_ms", "trk_r",
-            "silLvl", "range", "jerk",
+            "bilab", "inner", "falseC", "falseW", "clAUC", "labio", "labOth", "vowel_r", "round", "spread", "lag_ms",
+            "trk_r", "silLvl", "range", "jerk", "bil_mm",
         ];
         write!(f, "{:<24}", "")?;
         heads.iter().try_for_each(|head| write!(f, "{head:>8}"))?;
@@ -183,6 +235,7 @@ impl core::fmt::Display for Report {
                 score.false_window,
                 score.closure_auc,
                 score.labiodental,
+                score.labio_other,
                 score.vowel_r,
                 score.rounding_auc,
                 score.spread_auc,
@@ -191,6 +244,7 @@ impl core::fmt::Display for Report {
                 score.sil_level,
                 Some(score.range),
                 Some(score.jerk),
+                score.bilabial_recall_mm,
             ];
             for (head, figure) in heads.iter().zip(figures) {
                 let digits = match *head {

@@ -24,5 +24,6 @@ pub mod corpus;
 pub mod evaluate;
 pub mod export;
 pub mod network;
+pub mod report;
 pub mod teacher;
 pub mod training;

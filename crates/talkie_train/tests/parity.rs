@@ -55,7 +55,7 @@ fn the_exported_graph_does_what_the_network_does() {
     let mut recipe = Recipe::shipped().expect("the shipped recipe is valid");
     recipe.network.channels = 24;
     recipe.network.dilations = vec![1, 2, 8];
-    let (device, bands) = (Device::flex(), recipe.features.bands);
+    let (device, bands) = (Device::flex(), recipe.features.width());
     let network = SpeechNetwork::new(&recipe, &device);
     let heard: Vec<f32> = (0..BATCH * FRAMES * bands).map(|i| ((i * 7919 % 1009) as f32 / 504.5 - 1.0) * 2.0).collect();
     let input = Tensor::<3>::from_data(TensorData::new(heard.clone(), [BATCH, FRAMES, bands]), &device);

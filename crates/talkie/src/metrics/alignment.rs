@@ -2,6 +2,9 @@
 
 use serde::Deserialize;
 
+/// More than any clip lasts; a greater time is one in another unit.
+pub(super) const LONGEST_SECONDS: f64 = 6.0 * 3600.0;
+
 /// One phone of an [`Alignment`].
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(from = "(String, f64, f64)")]
@@ -72,23 +75,35 @@ pub enum AlignmentError {
         /// Start of the phone before it in seconds.
         previous: f64,
     },
+    /// A phone lies beyond what a clip can last.
+    #[error(
+        "phone {index} ({symbol}) ends at {end} s; a clip lasts at most {LONGEST_SECONDS} s, and times are seconds"
+    )]
+    TooLong {
+        /// Position in the list.
+        index: usize,
+        /// Its symbol.
+        symbol: String,
+        /// Its end in seconds.
+        end: f64,
+    },
 }
 
 impl Alignment {
     /// Reads the JSON form.
     ///
     /// # Errors
-    /// JSON of another form, no phones at all, or phones out of order.
+    /// JSON of another form, no phones at all, phones out of order or beyond six hours.
     pub fn from_json(json: &str) -> Result<Self, AlignmentError> {
         let this: Self = serde_json::from_str(json)?;
         this.validate()?;
         Ok(this)
     }
 
-    /// Checks that there are phones and that they are in order; [`from_json`](Self::from_json) does so too.
+    /// Checks that there are phones, in order and within six hours; [`from_json`](Self::from_json) does so too.
     ///
     /// # Errors
-    /// The first phone that is out of order.
+    /// The first phone that is out of order or too late.
     pub fn validate(&self) -> Result<(), AlignmentError> {
         if self.phones.is_empty() {
             return Err(AlignmentError::Empty);
@@ -104,6 +119,9 @@ impl Alignment {
                     end: phone.end,
                     previous,
                 });
+            }
+            if phone.end > LONGEST_SECONDS {
+                return Err(AlignmentError::TooLong { index, symbol: phone.symbol.clone(), end: phone.end });
             }
             previous = phone.start;
         }

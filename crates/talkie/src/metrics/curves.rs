@@ -1,12 +1,15 @@
 //! A track as plain curves.
 
-use crate::animation::FaceChannel;
+use core::ops::Range;
+
+use super::alignment::LONGEST_SECONDS;
+use crate::animation::{FaceChannel, FaceTrack};
 
 /// The motion of some channels over time, as the score reads it. A channel that is not there counts as 0.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChannelCurves {
     times: Vec<f64>,
-    columns: Vec<(FaceChannel, Vec<f32>)>,
+    columns: Vec<(FaceChannel, Vec<f64>)>,
 }
 
 /// Why curves cannot be scored.
@@ -40,14 +43,121 @@ pub enum CurvesError {
     /// A curve is given twice.
     #[error("{0} is given twice")]
     Twice(FaceChannel),
+    /// The CSV has no column with the time.
+    #[error("no column `time` (or t, times, timecode, time_seconds) among {found:?}")]
+    NoTime {
+        /// The first columns that are there.
+        found: Vec<String>,
+    },
+    /// The CSV has no column `jawOpen`, so it is no face that speaks.
+    #[error("no column `jawOpen`")]
+    NoJawOpen,
+    /// A row of the CSV is shorter than its first row.
+    #[error("line {line} has {cells} cells for {columns} columns")]
+    Row {
+        /// Which line, from 1.
+        line: usize,
+        /// How many cells it has.
+        cells: usize,
+        /// How many columns there are.
+        columns: usize,
+    },
+    /// A cell of the CSV is not a number; times are seconds.
+    #[error("line {line}: {cell:?} in column `{column}` is not a number")]
+    Cell {
+        /// Which line, from 1.
+        line: usize,
+        /// In which column.
+        column: String,
+        /// What is there.
+        cell: String,
+    },
+}
+
+/// Names of the column with the time, best first, without marks and in small letters.
+const TIME_COLUMNS: [&str; 5] = ["time", "t", "times", "timecode", "timeseconds"];
+
+fn plain(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
+/// The channel a column or a shape stands for: its ARKit name in any case, with any marks between the words, and with
+/// `L` and `R` after a mark for the sides (`mouth_press_L`, `MouthPress.left`).
+pub(super) fn channel_of(name: &str) -> Option<FaceChannel> {
+    let name = name.trim();
+    let side = |mark: char, side: &str| {
+        let stem = name.strip_suffix([mark, mark.to_ascii_uppercase()])?.strip_suffix(['_', ' ', '.', '-'])?;
+        Some(plain(stem) + side)
+    };
+    let name = side('l', "left").or_else(|| side('r', "right")).unwrap_or_else(|| plain(name));
+    FaceChannel::ALL.into_iter().find(|channel| channel.name().eq_ignore_ascii_case(&name))
 }
 
 impl ChannelCurves {
+    /// Reads a track from CSV, as `talkie animate` and many capture programs write it.
+    ///
+    /// The first row names the columns: one is `time` (or `t`, `times`, `timecode`, `time_seconds`) in seconds, the
+    /// others are channels by their ARKit names, whatever the notation (`jawOpen`, `JawOpen`, `jaw_open`,
+    /// `mouthPress_L`). Other columns are ignored, and so are lines that begin with `#`. An empty cell or one that says
+    /// `nan` counts as 0. Rows may come in any order.
+    ///
+    /// # Errors
+    /// No time or no `jawOpen`, a short row, a cell that is no number, or what [`new`](Self::new) refuses.
+    pub fn from_csv(text: &str) -> Result<Self, CurvesError> {
+        let cells = |line: &'_ str| -> Vec<String> {
+            line.split(',').map(|cell| cell.trim().trim_matches('"').to_owned()).collect()
+        };
+        let mut lines = text
+            .trim_start_matches('\u{feff}')
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+        let head = lines.next().map(|(_, line)| cells(line)).unwrap_or_default();
+        let time = TIME_COLUMNS
+            .iter()
+            .find_map(|name| head.iter().position(|column| plain(column) == *name))
+            .ok_or_else(|| CurvesError::NoTime { found: head.iter().take(5).cloned().collect() })?;
+        let channels: Vec<(usize, FaceChannel)> =
+            head.iter().enumerate().filter_map(|(index, column)| Some((index, channel_of(column)?))).collect();
+        if !channels.iter().any(|(_, channel)| *channel == FaceChannel::JawOpen) {
+            return Err(CurvesError::NoJawOpen);
+        }
+        let mut rows: Vec<(f64, Vec<f64>)> = Vec::new();
+        for (index, line) in lines {
+            let (line, row) = (index + 1, cells(line));
+            if row.len() < head.len() {
+                return Err(CurvesError::Row { line, cells: row.len(), columns: head.len() });
+            }
+            let number = |column: usize| match row[column].parse::<f64>() {
+                Ok(number) if !number.is_infinite() => Ok(number),
+                _ => Err(CurvesError::Cell { line, column: head[column].clone(), cell: row[column].clone() }),
+            };
+            let weight = |column: usize| match number(column) {
+                _ if row[column].is_empty() => Ok(0.0),
+                Ok(number) if number.is_nan() => Ok(0.0),
+                other => other,
+            };
+            let weights = channels.iter().map(|(column, _)| weight(*column)).collect::<Result<_, _>>()?;
+            rows.push((number(time)?, weights));
+        }
+        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let column = |index: usize| rows.iter().map(|(_, weights)| weights[index]).collect();
+        let columns = channels.iter().enumerate().map(|(index, (_, channel))| (*channel, column(index))).collect();
+        Self { times: rows.iter().map(|(time, _)| *time).collect(), columns }.checked()
+    }
+
     /// Curves over `times` (seconds, increasing), one value in 0..=1 per time and channel.
     ///
     /// # Errors
     /// Fewer than two frames, times that do not increase, or a curve of another length.
     pub fn new(times: Vec<f64>, columns: Vec<(FaceChannel, Vec<f32>)>) -> Result<Self, CurvesError> {
+        let exact = |values: Vec<f32>| values.into_iter().map(f64::from).collect();
+        Self { times, columns: columns.into_iter().map(|(channel, values)| (channel, exact(values))).collect() }
+            .checked()
+    }
+
+    fn checked(self) -> Result<Self, CurvesError> {
+        let Self { times, columns } = &self;
         if times.len() < 2 {
             return Err(CurvesError::TooShort { count: times.len() });
         }
@@ -65,7 +175,7 @@ impl ChannelCurves {
                 return Err(CurvesError::Twice(*channel));
             }
         }
-        Ok(Self { times, columns })
+        Ok(self)
     }
 
     /// Times of the frames in seconds.
@@ -76,6 +186,18 @@ impl ChannelCurves {
     /// The channels that are there.
     pub fn channels(&self) -> impl Iterator<Item = FaceChannel> {
         self.columns.iter().map(|(channel, _)| *channel)
+    }
+
+    /// The stretch of time that both tracks cover, in seconds.
+    pub(super) fn common(&self, other: &Self) -> Option<Range<f64>> {
+        let start = self.times[0].max(other.times[0]);
+        let end = self.end().min(other.end()).min(start + LONGEST_SECONDS);
+        (start <= end).then_some(start..end)
+    }
+
+    /// Time of the last frame in seconds.
+    pub fn end(&self) -> f64 {
+        self.times[self.times.len() - 1]
     }
 
     /// One channel at evenly spaced times `0, 1 / rate, ..` moved by `shift` seconds, linear between frames, constant
@@ -92,15 +214,26 @@ impl ChannelCurves {
                     right += 1;
                 }
                 if right == 0 {
-                    return f64::from(values[0]);
+                    return values[0];
                 }
-                let (t0, v0) = (self.times[right - 1], f64::from(values[right - 1]));
+                let (t0, v0) = (self.times[right - 1], values[right - 1]);
                 if right == self.times.len() {
                     return v0;
                 }
-                let (t1, v1) = (self.times[right], f64::from(values[right]));
+                let (t1, v1) = (self.times[right], values[right]);
                 v0 + (v1 - v0) * (time - t0) / (t1 - t0)
             })
             .collect()
+    }
+}
+
+impl TryFrom<&FaceTrack> for ChannelCurves {
+    type Error = CurvesError;
+
+    /// All channels of the frames that the track keeps.
+    fn try_from(track: &FaceTrack) -> Result<Self, CurvesError> {
+        let times = track.iter().map(|(seconds, _)| seconds).collect();
+        let column = |channel| track.iter().map(|(_, pose)| pose.weight(channel)).collect();
+        Self::new(times, FaceChannel::ALL.map(|channel| (channel, column(channel))).into())
     }
 }

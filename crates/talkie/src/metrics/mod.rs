@@ -33,10 +33,29 @@
 //! Every track is resampled linearly to 200 Hz first, so its frame rate does not change what "at any time" means. The
 //! pooled [`Score`] puts the events of all clips together; it is not a mean of scores. What each figure means is said at
 //! the fields of [`Score`].
+//!
+//! # On a head
+//!
+//! Channels are only weights; whether lips meet shows on a face. [`LipMesh`] is a head with ARKit shapes, read from a GLB
+//! file (feature `gltf`) or made of plain positions. [`ClipEvents::measure_on`] reads the aperture off its inner lips in
+//! millimetres, for the figures of [`Score`] that end in `_mm`.
+//!
+//! # Between two tracks
+//!
+//! Where a better track of the same speech is at hand, a teacher's or a captured one, [`ChannelError`] says how far each
+//! channel is from it, and [`LipMesh::vertex_error`] how far the lips are.
+//!
+//! # Elsewhere than in a studio
+//!
+//! [`conditions`] makes a recording sound like one with noise, over a telephone or in a room.
 
 mod alignment;
+mod aperture;
+pub mod conditions;
 mod curves;
+mod difference;
 mod events;
+mod lips;
 mod phones;
 mod score;
 mod statistics;
@@ -45,5 +64,7 @@ mod tests;
 
 pub use alignment::{Alignment, AlignmentError, Phone};
 pub use curves::{ChannelCurves, CurvesError};
+pub use difference::ChannelError;
 pub use events::ClipEvents;
+pub use lips::{CLOSED_MM, LipMesh, LipMeshError, LipVertexError};
 pub use score::{EventCounts, Score};

@@ -211,3 +211,56 @@ fn broken_input_is_named() {
         Err(CurvesError::Length { channel: C::JawOpen, values: 3, frames: 2 })
     );
 }
+
+#[test]
+fn notations_of_csv_say_the_same() {
+    let plain = ChannelCurves::from_csv("time,jawOpen,mouthPressLeft\n0,0.1,0.2\n0.5,0.3,0.4\n").expect("a track");
+    let expected = vec![(C::JawOpen, vec![0.1, 0.3]), (C::MouthPressLeft, vec![0.2, 0.4])];
+    let near = ChannelCurves::new(vec![0.0, 0.5], expected).expect("well-formed curves");
+    for channel in [C::JawOpen, C::MouthPressLeft, C::MouthFunnel] {
+        let curves = [&plain, &near].map(|curves| curves.resampled(channel, 4.0, 4, 0.0));
+        assert!(curves[0].iter().zip(&curves[1]).all(|(a, b)| (a - b).abs() < 1e-7), "{channel}: {curves:?}");
+    }
+    for text in [
+        "\u{feff}frame,T,JAW_OPEN,mouth_press_L,headYaw\n7,0,0.1,0.2,9\n8,0.5,0.3,0.4,9",
+        "# a remark\nTimecode , Jaw Open,\"MouthPress.l\"\r\n\r\n0.5,0.3,0.4\r\n0,0.1,0.2\r\n",
+        "Time_Seconds,jaw-open,mouthPress-left,mouthFunnel\n0,0.1,0.2,\n0.5,0.3,0.4,NaN\n",
+    ] {
+        let track = ChannelCurves::from_csv(text).expect("a track");
+        assert_eq!(track.times(), plain.times(), "{text}");
+        for channel in [C::JawOpen, C::MouthPressLeft, C::MouthFunnel] {
+            assert_eq!(track.resampled(channel, 4.0, 4, 0.0), plain.resampled(channel, 4.0, 4, 0.0), "{text}");
+        }
+    }
+}
+
+#[test]
+fn broken_csv_is_named() {
+    let text = |csv: &str| ChannelCurves::from_csv(csv).expect_err("refused").to_string();
+    assert!(text("").contains("no column `time`"));
+    assert!(text("frame,jawOpen\n0,0\n1,0").contains("frame"));
+    assert!(text("time,mouthClose\n0,0\n1,0").contains("no column `jawOpen`"));
+    assert!(text("time,jawOpen\n0,0").contains("a track of 1 frames; at least 2"));
+    assert!(text("time,jawOpen\n0,0\n1\n").contains("line 3 has 1 cells for 2 columns"));
+    assert!(text("time,jawOpen\n0,0\n1,wide\n").contains("line 3: \"wide\" in column `jawOpen` is not a number"));
+    assert!(text("time,jawOpen\n00:00:01:10.2,0\n1,0\n").contains("00:00:01:10.2"));
+    assert!(text("time,jawOpen\n0,0\n1,inf\n").contains("inf"));
+    assert!(text("time,jawOpen\n0,0\n,0\n").contains("not a number"));
+    assert!(text("time,jawOpen\nnan,0\n1,0\n").contains("NaN"));
+    assert!(text("time,jawOpen\n0,0\n0,0\n").contains("not after the frame before"));
+    assert!(text("time,jawOpen,jaw_open\n0,0,0\n1,0,0\n").contains("jawOpen is given twice"));
+}
+
+#[test]
+fn times_of_another_unit_are_refused_and_never_counted() {
+    let alignment =
+        |end: f64| Alignment { phones: vec![Phone { symbol: "AA".into(), start: 0.0, end }], ..Alignment::default() };
+    let error = alignment(30_000.0).validate().expect_err("refused").to_string();
+    assert!(error.contains("phone 0 (AA) ends at 30000 s") && error.contains("seconds"), "{error}");
+    let track = ChannelCurves::new(vec![0.0, 1.0], vec![(C::JawOpen, vec![0.0; 2])]).expect("well-formed curves");
+    for end in [0.0, 1e-9] {
+        let score = Score::pooled([&ClipEvents::measure(&alignment(end), &track, 0.0)]);
+        assert_eq!((score.range, score.jerk, score.n.vowels), (0.0, 0.0, 1));
+    }
+    assert_eq!(Score::pooled([]).n, EventCounts::default());
+}

@@ -191,7 +191,7 @@ impl Manifest {
                 &format!("{features_per_second}, one pose for each hop of features"),
             );
         }
-        let bands = self.features.log_mel.bands;
+        let bands = self.features.log_mel.width();
         for (key, values) in [("features.mean", &self.features.mean), ("features.std", &self.features.std)] {
             if values.len() != bands {
                 return wrong(key, format!("{} values", values.len()), &format!("{bands}, one for each band"));
@@ -231,6 +231,6 @@ impl Manifest {
     /// How much of the future a pose needs, in seconds: look-ahead frames and the half window of the features.
     pub fn look_ahead_seconds(&self) -> f64 {
         self.frame_rate.seconds(self.look_ahead_frames as u64)
-            + self.features.log_mel.window as f64 / 2.0 / f64::from(SAMPLE_RATE)
+            + self.features.log_mel.span() as f64 / 2.0 / f64::from(SAMPLE_RATE)
     }
 }

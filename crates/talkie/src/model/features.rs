@@ -1,8 +1,10 @@
 //! Log-mel features: what a streaming network hears.
 //!
 //! Written once and used twice: `talkie_train` computes its training features with this code, the runtime its input.
-//! Frame `n` is centred on sample `n * hop` and sees the samples `n * hop - window / 2 .. n * hop + window / 2`, with
-//! zeros before the first sample and after the last. A clip of `S` samples has exactly `ceil(S / hop)` frames, and the
+//! Frame `n` is centred on sample `n * hop` and sees the samples `n * hop - span / 2 .. n * hop + span / 2`, with
+//! zeros before the first sample and after the last: one analysis window, or several, `hop / views` apart, whose bands stand
+//! one after another in the frame. Short windows that follow each other closely tell P from T, which a frame every 20 ms
+//! does not. A clip of `S` samples has exactly `ceil(S / hop)` frames, and the
 //! time of frame `n` is `n * hop / 16000` seconds.
 //!
 //! The bands are triangles on the mel scale of O'Shaughnessy, `mel = 2595 log10(1 + hz / 700)`, each of unit height,
@@ -21,8 +23,11 @@ pub const FEATURE_SAMPLE_RATE: u32 = 16_000;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogMelConfig {
-    /// Mel bands per frame, 1..=256.
+    /// Mel bands per window, 1..=256.
     pub bands: usize,
+    /// Windows per frame, 1..=8; default 1. They are `hop / views` samples apart, evenly around the frame's centre.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub views: usize,
     /// Samples in the analysis window, even, at most `fft`.
     pub window: usize,
     /// Samples between the centres of neighbouring frames.
@@ -37,10 +42,19 @@ pub struct LogMelConfig {
     pub floor: f32,
 }
 
+const fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+const fn is_one(views: &usize) -> bool {
+    *views == 1
+}
+
 impl Default for LogMelConfig {
     /// 80 bands from 60 to 7600 Hz, 25 ms windows, 50 frames a second.
     fn default() -> Self {
-        Self { bands: 80, window: 400, hop: 320, fft: 512, low_hz: 60.0, high_hz: 7600.0, floor: 1e-6 }
+        Self { bands: 80, views: 1, window: 400, hop: 320, fft: 512, low_hz: 60.0, high_hz: 7600.0, floor: 1e-6 }
     }
 }
 
@@ -63,6 +77,16 @@ pub enum LogMelError {
         window: usize,
         /// The given transform length in samples.
         fft: usize,
+    },
+    /// The windows of a frame cannot be spread over its hop.
+    #[error(
+        "log-mel features with {views} views and a hop of {hop} samples; 1 to 8 views are supported, and each must begin an even number of samples after the one before"
+    )]
+    Views {
+        /// The given views per frame.
+        views: usize,
+        /// The given hop in samples.
+        hop: usize,
     },
     /// The hop is zero or beyond one second.
     #[error("a log-mel hop of {hop} samples; 1 to 16000 are supported")]
@@ -114,6 +138,9 @@ impl LogMelConfig {
         if self.hop == 0 || self.hop > FEATURE_SAMPLE_RATE as usize {
             return Err(LogMelError::Hop { hop: self.hop });
         }
+        if !(1..=8).contains(&self.views) || (self.views > 1 && !self.hop.is_multiple_of(2 * self.views)) {
+            return Err(LogMelError::Views { views: self.views, hop: self.hop });
+        }
         let nyquist = FEATURE_SAMPLE_RATE as f32 / 2.0;
         if !(self.low_hz >= 0.0 && self.low_hz < self.high_hz && self.high_hz <= nyquist) {
             return Err(LogMelError::Range { low: self.low_hz, high: self.high_hz });
@@ -122,6 +149,16 @@ impl LogMelConfig {
             return Err(LogMelError::Floor { floor: self.floor });
         }
         Ok(())
+    }
+
+    /// Values per frame: the bands of all its windows.
+    pub const fn width(&self) -> usize {
+        self.bands * self.views
+    }
+
+    /// Samples from the beginning of a frame's first window to the end of its last one.
+    pub const fn span(&self) -> usize {
+        self.window + (self.views - 1) * self.hop / self.views
     }
 
     /// How many frames a clip of this many samples has: `ceil(samples / hop)`.
@@ -148,7 +185,7 @@ pub struct LogMel {
     transform: Arc<dyn RealToComplex<f32>>,
     hann: Vec<f32>,
     bands: Vec<Band>,
-    // Samples from `start` on, relative to the padded stream: index 0 is sample `-window / 2` of the audio.
+    // Samples from `start` on, relative to the padded stream: index 0 is sample `-span / 2` of the audio.
     pending: Vec<f32>,
     start: usize,
     received: usize,
@@ -209,7 +246,7 @@ impl LogMel {
     /// Forgets everything heard: the next sample is sample 0 of a new clip.
     pub fn reset(&mut self) {
         self.pending.clear();
-        self.pending.resize(self.config.window / 2, 0.0);
+        self.pending.resize(self.config.span() / 2, 0.0);
         self.start = 0;
         self.received = 0;
         self.emitted = 0;
@@ -220,14 +257,14 @@ impl LogMel {
         self.emitted
     }
 
-    /// Hears more samples and appends every frame that is complete now to `frames`, `bands` values each. Returns how
+    /// Hears more samples and appends every frame that is complete now to `frames`, [`width`](LogMelConfig::width) values each. Returns how
     /// many frames were appended. Values that are not numbers must have been removed before.
     pub fn push(&mut self, samples: &[f32], frames: &mut Vec<f32>) -> usize {
         self.pending.extend_from_slice(samples);
         self.received += samples.len();
         let available = self.start + self.pending.len();
         let mut count = 0;
-        while self.emitted * self.config.hop + self.config.window <= available {
+        while self.emitted * self.config.hop + self.config.span() <= available {
             self.emit(frames);
             count += 1;
         }
@@ -242,7 +279,7 @@ impl LogMel {
         let wanted = self.config.frames(self.received) + after;
         let mut count = 0;
         while self.emitted < wanted {
-            let needed = self.emitted * self.config.hop + self.config.window - self.start;
+            let needed = self.emitted * self.config.hop + self.config.span() - self.start;
             if self.pending.len() < needed {
                 self.pending.resize(needed, 0.0);
             }
@@ -256,7 +293,7 @@ impl LogMel {
     /// The frames of a whole clip, frame after frame.
     pub fn whole(&mut self, samples: &[f32]) -> Vec<f32> {
         self.reset();
-        let mut frames = Vec::with_capacity(self.config.frames(samples.len()) * self.config.bands);
+        let mut frames = Vec::with_capacity(self.config.frames(samples.len()) * self.config.width());
         self.push(samples, &mut frames);
         self.finish(0, &mut frames);
         frames
@@ -264,6 +301,14 @@ impl LogMel {
 
     fn emit(&mut self, frames: &mut Vec<f32>) {
         let from = self.emitted * self.config.hop - self.start;
+        for view in 0..self.config.views {
+            self.look(from + view * self.config.hop / self.config.views, frames);
+        }
+        self.emitted += 1;
+    }
+
+    /// Appends the bands of the window that begins at index `from` of what is pending.
+    fn look(&mut self, from: usize, frames: &mut Vec<f32>) {
         let samples = &self.pending[from..from + self.config.window];
         self.input.fill(0.0);
         for ((slot, sample), weight) in self.input.iter_mut().zip(samples).zip(&self.hann) {
@@ -280,7 +325,6 @@ impl LogMel {
             let energy: f32 = bins.iter().zip(&band.weights).map(|(power, weight)| power * weight).sum();
             frames.push((energy + self.config.floor).ln());
         }
-        self.emitted += 1;
     }
 
     fn forget(&mut self) {
@@ -331,6 +375,23 @@ mod tests {
 
     fn tone(hz: f32, samples: usize) -> Vec<f32> {
         (0..samples).map(|i| 0.5 * (core::f32::consts::TAU * hz * i as f32 / 16_000.0).sin()).collect()
+    }
+
+    #[test]
+    fn views_are_the_windows_of_a_finer_hop() {
+        let coarse = LogMelConfig { views: 2, window: 320, ..LogMelConfig::default() };
+        let fine = LogMelConfig { views: 1, hop: 160, ..coarse.clone() };
+        let sound: Vec<f32> = (0..4_000).map(|i| ((i * i % 977) as f32 / 977.0 - 0.5) * 0.2).collect();
+        let frames = LogMel::new(coarse.clone()).expect("valid").whole(&sound);
+        assert_eq!((coarse.width(), coarse.span(), frames.len()), (160, 480, 13 * 160));
+        // Frame n looks at n * 320 - 80 and n * 320 + 80; with 80 samples of silence ahead, those are multiples of 160.
+        let later: Vec<f32> = core::iter::repeat_n(0.0, 80).chain(sound).collect();
+        let looks = LogMel::new(fine).expect("valid").whole(&later);
+        assert_eq!(frames[..12 * 160], looks[..12 * 160]);
+        for (views, hop) in [(0, 320), (9, 320), (3, 320), (2, 322)] {
+            let wrong = LogMelConfig { views, hop, ..coarse.clone() };
+            assert_eq!(wrong.validate(), Err(LogMelError::Views { views, hop }));
+        }
     }
 
     #[test]

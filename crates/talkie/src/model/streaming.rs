@@ -43,7 +43,7 @@ impl StreamingNetwork {
     pub(super) fn new(network: Network, log_mel: LogMel, manifest: &Manifest) -> Result<Self, NetworkError> {
         let spec = &manifest.features;
         let names = manifest.tensors.clone();
-        network.expect_input(&names.features, &[-1, spec.log_mel.bands as i64, -1])?;
+        network.expect_input(&names.features, &[-1, spec.log_mel.width() as i64, -1])?;
         network.expect_output(&names.output, &[-1, -1, manifest.channels.len() as i64])?;
         for state in &names.state {
             let shape = [-1, state.channels as i64, state.frames as i64];
@@ -78,7 +78,7 @@ impl StreamingNetwork {
 
     /// Turns waiting sound into waiting feature frames until `frames` of them wait or the sound is used up.
     pub(super) fn listen(&self, state: &mut StreamingState, feed: &mut SpeechFeed, frames: usize) {
-        let bands = self.config.bands;
+        let bands = self.config.width();
         while state.ready(bands) < frames && feed.waiting() > 0 {
             let missing = frames - state.ready(bands);
             let start = state.pending.len();
@@ -96,7 +96,7 @@ impl StreamingNetwork {
     }
 
     fn normalise(&self, frames: &mut [f32]) {
-        for frame in frames.chunks_exact_mut(self.config.bands) {
+        for frame in frames.chunks_exact_mut(self.config.width()) {
             for ((value, mean), inverse) in frame.iter_mut().zip(&self.mean).zip(&self.inverse_std) {
                 *value = (*value - mean) * inverse;
             }
@@ -104,7 +104,7 @@ impl StreamingNetwork {
     }
 
     pub(super) fn ready_frames(&self, state: &StreamingState) -> usize {
-        state.ready(self.config.bands)
+        state.ready(self.config.width())
     }
 
     /// Runs `frames` frames of every speech in one call and appends the poses.
@@ -113,7 +113,7 @@ impl StreamingNetwork {
         speeches: &mut [(&mut StreamingState, &mut Vec<FacePose>)],
         frames: usize,
     ) -> Result<Vec<Option<NetworkError>>, NetworkError> {
-        let (batch, bands) = (speeches.len(), self.config.bands);
+        let (batch, bands) = (speeches.len(), self.config.width());
         self.features.clear();
         for (state, _) in speeches.iter() {
             for band in 0..bands {

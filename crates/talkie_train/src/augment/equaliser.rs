@@ -71,3 +71,11 @@ pub(super) fn colour(samples: &mut [f32], random: &mut SmallRng) {
         Biquad::low_pass(hertz).run(samples);
     }
 }
+
+/// The band of a telephone: 300 to 3400 Hz, fourth order on either side.
+pub(super) fn telephone(samples: &mut [f32]) {
+    for _ in 0..2 {
+        Biquad::high_pass(300.0).run(samples);
+        Biquad::low_pass(3400.0).run(samples);
+    }
+}

@@ -5,6 +5,7 @@
 //! robust speech recognition", ICASSP 2017, do the same to recognisers). Everything here is drawn from one random
 //! generator, so that a seed and a corpus give the same sequence everywhere.
 
+mod coding;
 mod equaliser;
 mod noise;
 mod room;
@@ -15,17 +16,129 @@ mod voice;
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 use talkie::metrics::Phone;
+use talkie::model::features::LogMelConfig;
 
 use crate::config::AugmentRecipe;
 use crate::corpus::{Item, RATE};
+use crate::teacher::Lesson;
 
 /// A stretch of sound as a microphone would hear it, and who says what in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sequence {
     /// 16 kHz mono.
     pub samples: Vec<f32>,
-    /// The phones in it, in seconds of this sound.
-    pub phones: Vec<Phone>,
+    /// The phones in it with the emphasis of each, in seconds of the frames that are made of it.
+    pub phones: Vec<(Phone, f32)>,
+    /// Where the face of a speaker was captured.
+    pub passages: Vec<Passage>,
+    /// Samples from frame to frame: another hop than that of the features is another tempo at the same pitch.
+    pub hop: usize,
+    /// How the vocal tract differs; see [`Formants`].
+    pub formants: Formants,
+}
+
+/// A stretch of a sequence whose motion was captured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Passage {
+    /// Index of the item.
+    pub item: usize,
+    /// First moment, in seconds of the frames.
+    pub start: f64,
+    /// First moment after it.
+    pub end: f64,
+    /// Time of the item at the first moment, in seconds.
+    pub enter: f64,
+}
+
+impl Passage {
+    /// Time of the item at a moment of the sequence, if it lies in this stretch. `total` is how long the item's sound lasts
+    /// from `enter` on; it fills the stretch whatever its tempo is.
+    fn time(&self, moment: f64, total: f64) -> Option<f64> {
+        (self.start <= moment && moment < self.end)
+            .then(|| self.enter + (moment - self.start) / (self.end - self.start) * total)
+    }
+}
+
+/// What is done to the frames of a sequence instead of its samples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Formants {
+    /// All frequencies are those of a vocal tract this many times as short (N. Jaitly, G. Hinton, "Vocal Tract Length
+    /// Perturbation improves speech recognition", 2013), at the same pitch period.
+    pub factor: f32,
+    /// Bands that are not heard (D. Park et al., "SpecAugment", 2019).
+    pub deaf: Vec<core::ops::Range<usize>>,
+}
+
+impl Sequence {
+    const EMPTY: Self = Self {
+        samples: Vec::new(),
+        phones: Vec::new(),
+        passages: Vec::new(),
+        hop: 0,
+        formants: Formants { factor: 1.0, deaf: Vec::new() },
+    };
+
+    /// Multiplies all times.
+    fn stretch(&mut self, factor: f64) {
+        for (phone, _) in &mut self.phones {
+            phone.start *= factor;
+            phone.end *= factor;
+        }
+        for passage in &mut self.passages {
+            passage.start *= factor;
+            passage.end *= factor;
+        }
+    }
+}
+
+fn draw(random: &mut SmallRng, chance: f32, [least, greatest]: [f32; 2]) -> Option<f32> {
+    (random.random::<f32>() < chance).then(|| random.random_range(least..=greatest))
+}
+
+fn deaf_bands(random: &mut SmallRng, chance: f32, bands: usize) -> Vec<core::ops::Range<usize>> {
+    if random.random::<f32>() >= chance || bands < 16 {
+        return Vec::new();
+    }
+    let stretch = |random: &mut SmallRng| {
+        let width = random.random_range(1..=bands / 8);
+        let from = random.random_range(0..bands - width);
+        from..from + width
+    };
+    (0..random.random_range(1..=2)).map(|_| stretch(random)).collect()
+}
+
+impl Formants {
+    /// Changes frames of `config` in place: energies move to the bands of their new frequencies, deaf bands hear `floor`.
+    pub fn apply(&self, frames: &mut [f32], config: &LogMelConfig) {
+        let (low, high) = (mel(config.low_hz.into()), mel(config.high_hz.into()));
+        let step = (high - low) / (config.bands + 1) as f64;
+        let last = config.bands - 1;
+        let from: Vec<(usize, f32)> = (0..config.bands)
+            .map(|band| {
+                let hertz = hertz(low + step * (band + 1) as f64) / f64::from(self.factor);
+                let position = ((mel(hertz) - low) / step - 1.0).clamp(0.0, last as f64);
+                (position as usize, position.fract() as f32)
+            })
+            .collect();
+        let mut before = vec![0.0; config.bands];
+        for frame in frames.chunks_exact_mut(config.bands) {
+            if self.factor != 1.0 {
+                before.copy_from_slice(frame);
+                for (value, (band, share)) in frame.iter_mut().zip(&from) {
+                    *value = before[*band] + share * (before[(*band + 1).min(last)] - before[*band]);
+                }
+            }
+            self.deaf.iter().for_each(|bands| frame[bands.clone()].fill(config.floor.ln()));
+        }
+    }
+}
+
+fn mel(hertz: f64) -> f64 {
+    1127.0 * (hertz / 700.0).ln_1p()
+}
+
+fn hertz(mel: f64) -> f64 {
+    700.0 * (mel / 1127.0).exp_m1()
 }
 
 /// Draws sequences from items.
@@ -53,38 +166,72 @@ impl<'a> Augmenter<'a> {
         Self { recipe, sources, items }
     }
 
-    /// The sequence of a seed: `count` samples, augmented.
-    pub fn sequence(&self, seed: u64, count: usize) -> Sequence {
+    /// The sequence of a seed, augmented: sound for `frames` frames of normally `hop` samples and `bands` bands.
+    pub fn sequence(&self, seed: u64, frames: usize, hop: usize, bands: usize) -> Sequence {
         let mut random = SmallRng::seed_from_u64(seed);
         let recipe = self.recipe;
+        let tempo = draw(&mut random, recipe.tempo, recipe.tempo_range).unwrap_or(1.0);
+        // A multiple of four: the windows of a frame begin an even number of samples apart.
+        let shown = 4 * (hop as f32 / tempo / 4.0).round() as usize;
+        let formants = Formants {
+            factor: draw(&mut random, recipe.formants, recipe.formants_range).unwrap_or(1.0),
+            deaf: deaf_bands(&mut random, recipe.deaf, bands),
+        };
+        let mut sequence = Sequence { hop: shown, formants, ..self.sound(&mut random, frames * shown) };
+        let faster = hop as f64 / shown as f64;
+        sequence.stretch(faster);
+        sequence
+    }
+
+    /// The captured pose at a moment of a sequence, in seconds.
+    pub fn captured(&self, sequence: &Sequence, moment: f64) -> Option<Lesson> {
+        sequence.passages.iter().find_map(|passage| {
+            let item = self.items.get(passage.item)?;
+            let time = passage.time(moment, item.seconds() - passage.enter)?;
+            Some(item.capture.as_ref()?.at(time))
+        })
+    }
+
+    /// Sound of `count` samples as a microphone hears it.
+    fn sound(&self, random: &mut SmallRng, count: usize) -> Sequence {
+        let recipe = self.recipe;
         if self.sources.is_empty() || random.random::<f32>() < recipe.speechless {
-            return self.speechless(&mut random, count);
+            return self.speechless(random, count);
         }
         let clean = random.random::<f32>() < recipe.clean;
         let happens = |random: &mut SmallRng, chance: f32| !clean && random.random::<f32>() < chance;
         let [slow, fast] = recipe.warp_range;
-        let factor = if happens(&mut random, recipe.warp) { random.random_range(slow..=fast) } else { 1.0 };
+        let factor = if happens(random, recipe.warp) { random.random_range(slow..=fast) } else { 1.0 };
         let needed = (count as f64 * f64::from(factor)).ceil() as usize + 64;
-        let mut sequence = self.speech(&mut random, needed);
+        let mut sequence = self.speech(random, needed);
         if factor != 1.0 {
             voice::warp(&mut sequence, f64::from(factor), count);
         }
         sequence.samples.resize(count, 0.0);
         let end = count as f64 / RATE;
-        sequence.phones.retain(|phone| phone.start < end);
-        if happens(&mut random, recipe.equaliser) {
-            equaliser::colour(&mut sequence.samples, &mut random);
+        sequence.phones.retain(|(phone, _)| phone.start < end);
+        if happens(random, recipe.breath) {
+            noise::breathe(&mut sequence, random);
         }
-        if happens(&mut random, recipe.reverb) {
-            room::reverberate(&mut sequence.samples, &mut random);
+        if happens(random, recipe.equaliser) {
+            equaliser::colour(&mut sequence.samples, random);
         }
-        if happens(&mut random, recipe.noise) {
+        if happens(random, recipe.reverb) {
+            room::reverberate(&mut sequence.samples, random);
+        }
+        if happens(random, recipe.noise) {
             let [least, greatest] = recipe.noise_db;
             let ratio = random.random_range(least..=greatest);
-            let noise = self.noise(&mut random, count);
+            let noise = self.noise(random, count);
             noise::mix(&mut sequence.samples, &noise, ratio);
         }
-        self.set_gain(&mut random, &mut sequence.samples);
+        if happens(random, recipe.clipping) {
+            coding::clip(&mut sequence.samples, random);
+        }
+        if happens(random, recipe.codec) {
+            coding::code(&mut sequence.samples, random);
+        }
+        self.set_gain(random, &mut sequence.samples);
         sequence
     }
 
@@ -99,27 +246,32 @@ impl<'a> Augmenter<'a> {
         let speakers = source.map_or(&self.sources[0].1, |(_, speakers)| speakers);
         let speaker = &speakers[random.random_range(0..speakers.len())];
         let mut samples: Vec<f32> = Vec::with_capacity(count);
-        let mut phones = Vec::new();
+        let (mut phones, mut passages) = (Vec::new(), Vec::new());
         while samples.len() < count {
             if random.random::<f32>() < self.recipe.pause {
                 let pause = random.random_range(0.05..0.9);
                 let start = samples.len() as f64 / RATE;
-                phones.push(Phone { symbol: "SIL".into(), start, end: start + pause });
+                phones.push((Phone { symbol: "SIL".into(), start, end: start + pause }, 1.0));
                 samples.resize(samples.len() + (pause * RATE) as usize, 0.0);
             }
-            let item = &self.items[speaker[random.random_range(0..speaker.len())]];
+            let index = speaker[random.random_range(0..speaker.len())];
+            let item = &self.items[index];
             // The first utterance may be entered anywhere: conversations are.
             let enter = if samples.is_empty() { random.random_range(0.0..0.7) * item.seconds() } else { 0.0 };
             let offset = samples.len() as f64 / RATE - enter;
             samples.extend_from_slice(&item.samples[((enter * RATE) as usize).min(item.samples.len())..]);
-            phones.extend(item.said.phones.iter().filter(|phone| phone.end > enter).map(|phone| Phone {
-                symbol: phone.symbol.clone(),
-                start: (phone.start + offset).max(0.0),
-                end: phone.end + offset,
+            if item.capture.is_some() {
+                let (start, end) = (offset + enter, offset + item.seconds());
+                passages.push(Passage { item: index, start, end, enter });
+            }
+            let heard = item.said.phones.iter().zip(&item.emphasis).filter(|(phone, _)| phone.end > enter);
+            phones.extend(heard.map(|(phone, emphasis)| {
+                let start = (phone.start + offset).max(0.0);
+                (Phone { symbol: phone.symbol.clone(), start, end: phone.end + offset }, *emphasis)
             }));
         }
         samples.truncate(count);
-        Sequence { samples, phones }
+        Sequence { samples, phones, passages, ..Sequence::EMPTY }
     }
 
     /// Nobody speaks: noise, breath, a hum, or nothing at all.
@@ -132,7 +284,7 @@ impl<'a> Augmenter<'a> {
         self.set_gain(random, &mut samples);
         let level = 10f32.powf(random.random_range(-60.0..-10.0) / 20.0);
         samples.iter_mut().for_each(|sample| *sample *= level * 2.0);
-        Sequence { samples, phones: Vec::new() }
+        Sequence { samples, ..Sequence::EMPTY }
     }
 
     fn noise(&self, random: &mut SmallRng, count: usize) -> Vec<f32> {

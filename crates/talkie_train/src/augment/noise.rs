@@ -3,6 +3,8 @@
 use rand::Rng as _;
 use rand::rngs::SmallRng;
 
+use super::Sequence;
+
 /// Standard normal numbers, good enough for sound: the sum of four uniform ones.
 pub(super) fn gauss(random: &mut SmallRng) -> f32 {
     (0..4).map(|_| random.random_range(-0.866f32..0.866)).sum()
@@ -68,6 +70,22 @@ pub(super) fn breaths(random: &mut SmallRng, count: usize) -> Vec<f32> {
         at += length + random.random_range(2_000..20_000usize);
     }
     samples
+}
+
+/// The speaker draws breath in the pauses.
+pub(super) fn breathe(sequence: &mut Sequence, random: &mut SmallRng) {
+    let level = active_rms(&sequence.samples) * 10f32.powf(random.random_range(-35.0..-12.0) / 20.0);
+    let breath = breaths(random, sequence.samples.len());
+    let scale = level / rms(&breath).max(1e-6);
+    for (phone, _) in sequence.phones.iter().filter(|(phone, _)| phone.symbol == "SIL" && phone.duration() > 0.15) {
+        let at = |time: f64| ((time.max(0.0) * super::RATE) as usize).min(sequence.samples.len());
+        let (from, to) = (at(phone.start), at(phone.end));
+        let length = to.saturating_sub(from).max(1) as f32;
+        for index in from..to {
+            let swell = (core::f32::consts::PI * (index - from) as f32 / length).sin();
+            sequence.samples[index] += scale * swell * breath[index];
+        }
+    }
 }
 
 pub(super) fn rms(samples: &[f32]) -> f32 {

@@ -16,8 +16,5 @@ pub(super) fn warp(sequence: &mut Sequence, factor: f64, count: usize) {
             b + 0.5 * x * (c - a + x * (2.0 * a - 5.0 * b + 4.0 * c - d + x * (3.0 * (b - c) + d - a)))
         })
         .collect();
-    for phone in &mut sequence.phones {
-        phone.start /= factor;
-        phone.end /= factor;
-    }
+    sequence.stretch(1.0 / factor);
 }

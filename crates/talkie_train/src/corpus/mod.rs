@@ -1,19 +1,26 @@
 //! The corpus: speech whose phones are known in time.
 //!
-//! Items are made by the scripts in `corpus/*.py` ([`synthesis`]), verified against their own sound ([`timing`]) and
-//! read here.
+//! Recordings with alignments or captured motion of your own lie in a folder that the recipe names; all other items are made by the scripts in `corpus/*.py` ([`synthesis`]), verified against their own sound ([`timing`], [`lint`]),
+//! counted ([`manifest`]) and read here.
 
+pub mod capture;
+pub mod lint;
+pub mod manifest;
+mod recordings;
 pub mod synthesis;
+pub mod textgrid;
 pub mod timing;
-mod waveform;
 
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use talkie::audio::AudioClip;
 use talkie::metrics::{Alignment, AlignmentError};
 
 use crate::config::Recipe;
-pub use waveform::{WaveformError, read_waveform};
+use crate::teacher::emphasis;
+use capture::{Capture, CaptureError};
+use textgrid::TextGridError;
 
 /// Samples per second of every item.
 pub const RATE: f64 = 16_000.0;
@@ -29,6 +36,10 @@ pub struct Item {
     pub samples: Vec<f32>,
     /// Speaker and phones, the source's delay taken out.
     pub said: Alignment,
+    /// How loudly each phone is spoken; see [`emphasis`].
+    pub emphasis: Vec<f32>,
+    /// What the speaker's face did; the teacher's place is taken by it.
+    pub capture: Option<Capture>,
 }
 
 impl Item {
@@ -45,6 +56,19 @@ pub struct Corpus {
     pub training: Vec<Item>,
     /// Never learned from: whole speakers, and some utterances of the others.
     pub validation: Vec<Item>,
+    /// Left out because of [`lint::faults`].
+    pub refused: Vec<Refused>,
+}
+
+/// An item that is not learned from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refused {
+    /// Index into [`Recipe::sources`].
+    pub source: usize,
+    /// File name without ending.
+    pub name: String,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// Why the corpus cannot be read.
@@ -67,17 +91,41 @@ pub enum CorpusError {
         /// What is wrong.
         source: AlignmentError,
     },
-    /// An item's sound is broken.
+    /// Captured motion is broken.
     #[error("{path}: {source}")]
-    Waveform {
+    Capture {
         /// Which file.
         path: PathBuf,
         /// What is wrong.
-        source: WaveformError,
+        source: CaptureError,
+    },
+    /// A TextGrid is broken.
+    #[error("{path}: {source}")]
+    TextGrid {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        source: TextGridError,
+    },
+    /// A sound is broken, or nothing says what its speaker does.
+    #[error("{path}: {reason}")]
+    Recording {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
     },
     /// There is nothing to learn from.
     #[error("no items under {0}; make them with `talkie_train data`")]
     Empty(PathBuf),
+}
+
+/// Reads a sound of any rate into 16 kHz mono.
+fn read_sound(path: &Path) -> Result<Vec<f32>, CorpusError> {
+    let broken = |reason: String| CorpusError::Recording { path: path.into(), reason };
+    let bytes = std::fs::read(path).map_err(|source| CorpusError::Read { path: path.into(), source })?;
+    let clip = AudioClip::decode(bytes).map_err(|error| broken(error.to_string()))?;
+    clip.to_speech().map_err(|error| broken(error.to_string()))
 }
 
 /// Reads one item: `NAME.json` and `NAME.wav` or `NAME.ogg` beside it.
@@ -91,15 +139,17 @@ pub fn read_item(description: &Path, source: usize, late_ms: f64) -> Result<Item
         Alignment::from_json(&json).map_err(|source| CorpusError::Alignment { path: description.into(), source })?;
     let sound = ["wav", "ogg"].map(|ending| description.with_extension(ending));
     let sound = sound.iter().find(|path| path.exists()).unwrap_or(&sound[0]);
-    let samples = read_waveform(sound).map_err(|source| CorpusError::Waveform { path: sound.clone(), source })?;
+    let samples = read_sound(sound)?;
     let late = late_ms / 1e3;
     for phone in &mut said.phones {
         phone.start = (phone.start - late).max(0.0);
         phone.end = (phone.end - late).max(0.0);
     }
     said.phones.retain(|phone| phone.end > phone.start);
+    timing::end_with_the_sound(&samples, &mut said.phones);
     let name = description.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Item { name, source, samples, said })
+    let emphasis = emphasis(&samples, RATE, &said.phones);
+    Ok(Item { name, source, samples, said, emphasis, capture: None })
 }
 
 /// Descriptions in a folder, sorted; an absent folder is empty.
@@ -127,11 +177,18 @@ impl Corpus {
     pub fn load(recipe: &Recipe) -> Result<Self, CorpusError> {
         let mut this = Self::default();
         for (source, settings) in recipe.sources.iter().enumerate() {
-            let paths = descriptions(&recipe.items(&settings.name))?;
-            let items: Vec<Item> =
-                paths.par_iter().map(|path| read_item(path, source, settings.late_ms)).collect::<Result<_, _>>()?;
+            let items: Vec<Item> = match &settings.recordings {
+                Some(folder) => recordings::read(folder, source, settings)?,
+                None => {
+                    let paths = descriptions(&recipe.items(&settings.name))?;
+                    paths.par_iter().map(|path| read_item(path, source, settings.late_ms)).collect::<Result<_, _>>()?
+                }
+            };
             for (index, item) in items.into_iter().enumerate() {
-                if item.said.phones.is_empty() {
+                let faults = lint::faults(&item);
+                if !faults.is_empty() {
+                    let reason = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                    this.refused.push(Refused { source, name: item.name, reason });
                     continue;
                 }
                 let speaker = &item.said.speaker;

@@ -100,7 +100,7 @@ pub fn make(recipe: &Recipe) -> Result<(), SynthesisError> {
         run(&interpreter, &arguments)?;
     }
     let bars = MultiProgress::new();
-    for source in &recipe.sources {
+    for source in recipe.sources.iter().filter(|source| source.recordings.is_none()) {
         speak(recipe, source, &interpreter, &sentences, &bars)?;
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! The cross-correlation of a 0/1 label curve with the band ratio, over lags of +-150 ms, peaks at the constant delay of
 //! the labels.
 
+use talkie::metrics::Phone;
 use talkie::model::features::{LogMel, LogMelConfig, LogMelError};
 
 use super::Item;
@@ -24,6 +25,39 @@ pub struct Delay {
     pub sibilants: usize,
 }
 
+/// What is this many decibels below the level of an utterance is silent.
+const SILENT_DB: f32 = 38.0;
+/// A phone before a pause keeps at least this much of its time, in seconds; a stop, whose closure is silent itself, more.
+const KEPT: f64 = 0.03;
+const KEPT_OF_STOP: f64 = 0.09;
+
+/// Moves the ends of phones before a pause to where their sound ends. Neural synthesisers count a quarter of a second of
+/// silence as part of the last phone; a face that learned that would leave its mouth open.
+pub fn end_with_the_sound(samples: &[f32], phones: &mut [Phone]) {
+    const STEP: f64 = 0.01;
+    let power = |samples: &[f32]| samples.iter().map(|s| s * s).sum::<f32>() / samples.len().max(1) as f32;
+    let threshold = power(samples) * 10f32.powf(-SILENT_DB / 10.0);
+    let heard = |time: f64| {
+        let at = |time: f64| ((time * super::RATE).max(0.0) as usize).min(samples.len());
+        power(&samples[at(time - STEP)..at(time + STEP)]) > threshold
+    };
+    for index in 1..phones.len() {
+        let (before, rest) = phones.split_at_mut(index);
+        let (Some(phone), Some(pause)) = (before.last_mut(), rest.first_mut()) else { continue };
+        if pause.symbol != "SIL" || phone.symbol == "SIL" {
+            continue;
+        }
+        let stop = matches!(phone.symbol.as_str(), "P" | "B" | "T" | "D" | "K" | "G");
+        let least = phone.end.min(phone.start + if stop { KEPT_OF_STOP } else { KEPT });
+        let mut end = phone.end;
+        while end > least && !heard(end) {
+            end -= STEP;
+        }
+        phone.end = end.max(least);
+        pause.start = phone.end;
+    }
+}
+
 const HOP: usize = 80;
 
 /// Measures the constant delay of the labels of some items; `None` if they hold no sibilants.
@@ -31,8 +65,16 @@ const HOP: usize = 80;
 /// # Errors
 /// None in practice: the features used here are fixed.
 pub fn measure(items: &[&Item]) -> Result<Option<Delay>, LogMelError> {
-    let config =
-        LogMelConfig { bands: 24, window: 320, hop: HOP, fft: 512, low_hz: 100.0, high_hz: 7900.0, floor: 1e-5 };
+    let config = LogMelConfig {
+        bands: 24,
+        views: 1,
+        window: 320,
+        hop: HOP,
+        fft: 512,
+        low_hz: 100.0,
+        high_hz: 7900.0,
+        floor: 1e-5,
+    };
     let mut mel = LogMel::new(config)?;
     let rate = super::RATE / HOP as f64;
     let reach = (REACH_MS / 1e3 * rate) as isize;
@@ -93,7 +135,7 @@ pub fn measure(items: &[&Item]) -> Result<Option<Delay>, LogMelError> {
 
 #[cfg(test)]
 mod tests {
-    use talkie::metrics::{Alignment, Phone};
+    use talkie::metrics::Alignment;
 
     use super::*;
 
@@ -116,7 +158,8 @@ mod tests {
             phones.push(Phone { symbol: "AA".into(), start: start + 0.12, end: start + 0.4 });
         }
         let said = Alignment { phones, ..Alignment::default() };
-        Item { name: "hisses".into(), source: 0, samples, said }
+        let emphasis = vec![1.0; said.phones.len()];
+        Item { name: "hisses".into(), source: 0, samples, said, emphasis, capture: None }
     }
 
     #[test]
@@ -127,6 +170,24 @@ mod tests {
             assert!((delay.late_ms - late * 1e3).abs() < 4.0, "{late} s: {delay:?}");
             assert!(delay.correlation > 0.8, "{delay:?}");
         }
+    }
+
+    #[test]
+    fn phones_end_with_their_sound() {
+        let sound: Vec<f32> =
+            (0..16_000).map(|i| if i < 8_000 { 0.3 * (i as f32 * 0.2).sin() } else { 1e-5 }).collect();
+        let phones = |last: &str| {
+            let phone = |symbol: &str, start: f64, end: f64| Phone { symbol: symbol.into(), start, end };
+            vec![phone("AA", 0.0, 0.3), phone(last, 0.3, 0.8), phone("SIL", 0.8, 1.0)]
+        };
+        let mut vowel = phones("IY");
+        end_with_the_sound(&sound, &mut vowel);
+        assert!((vowel[1].end - 0.51).abs() < 0.02 && vowel[2].start == vowel[1].end, "{vowel:?}");
+        let mut silent = phones("P");
+        silent[0].end = 0.6;
+        silent[1].start = 0.6;
+        end_with_the_sound(&sound, &mut silent);
+        assert!((silent[1].end - 0.69).abs() < 1e-9, "{silent:?}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub use card::model_card;
 pub use graph::{Graph, GraphError};
 pub use streaming::streaming_graph;
 
-use crate::config::Recipe;
+use crate::config::{Recipe, Variant};
 use crate::network::SpeechNetwork;
 use crate::teacher::Motion;
 use crate::training::Progress;
@@ -51,7 +51,15 @@ pub fn channel_names() -> Vec<String> {
 }
 
 /// What `model.json` says of a network with these states. `scores` are figures to be shown to people.
-pub fn manifest(recipe: &Recipe, progress: &Progress, state: Vec<StateTensor>, scores: &serde_json::Value) -> Manifest {
+pub fn manifest(
+    recipe: &Recipe,
+    variant: &Variant,
+    progress: &Progress,
+    state: Vec<StateTensor>,
+    scores: &serde_json::Value,
+) -> Manifest {
+    let best = progress.best();
+    let step = best.map_or(progress.step, |best| best.step);
     let minutes: serde_json::Map<String, serde_json::Value> = recipe
         .sources
         .iter()
@@ -62,7 +70,7 @@ pub fn manifest(recipe: &Recipe, progress: &Progress, state: Vec<StateTensor>, s
         format: "talkie-bundle".into(),
         version: 1,
         kind: Kind::Streaming,
-        name: recipe.name.clone(),
+        name: format!("{}, {}", recipe.name, variant.name),
         network: "network.onnx".into(),
         sample_rate: FEATURE_SAMPLE_RATE,
         features: FeatureSpec {
@@ -72,36 +80,38 @@ pub fn manifest(recipe: &Recipe, progress: &Progress, state: Vec<StateTensor>, s
             std: progress.normalisation.std.clone(),
         },
         frame_rate: FrameRate::per_second(FEATURE_SAMPLE_RATE / recipe.features.hop as u32),
-        look_ahead_frames: recipe.network.look_ahead,
+        look_ahead_frames: variant.look_ahead,
         channels: channel_names(),
         tensors: TensorNames { features: "mel".into(), output: "weights".into(), state },
         license: "MIT OR Apache-2.0".into(),
         training: serde_json::json!({
             "minutes": minutes,
-            "steps": progress.step,
-            "sequences": progress.step * recipe.training.batch,
+            "from": variant.from,
+            "steps": step,
+            "sequences": step * recipe.training.batch,
             "seconds": progress.seconds.round(),
             "hardware": progress.hardware,
-            "held_out_loss": progress.validation.last().map(|(_, loss)| loss),
+            "held_out_loss": best.map(|best| best.held_out),
             "scores": scores,
         }),
     }
 }
 
-/// Writes the bundle of a network into a folder.
+/// Writes the bundle of a variant's network into a folder.
 ///
 /// # Errors
 /// Weights that cannot be read or files that cannot be written.
 pub fn write_bundle(
     folder: &Path,
     recipe: &Recipe,
+    variant: &Variant,
     network: &SpeechNetwork,
     progress: &Progress,
     scores: &serde_json::Value,
 ) -> Result<(), ExportError> {
-    let (file, states) = streaming_graph(network, recipe.features.bands)?;
-    let manifest = manifest(recipe, progress, states, scores);
-    let card = model_card(recipe, progress, scores, file.len());
+    let (file, states) = streaming_graph(network, recipe.features.width())?;
+    let manifest = manifest(recipe, variant, progress, states, scores);
+    let card = model_card(recipe, variant, progress, scores, file.len());
     let write = |name: &str, bytes: &[u8]| {
         let path = folder.join(name);
         std::fs::write(&path, bytes).map_err(|source| ExportError::File { path, source })

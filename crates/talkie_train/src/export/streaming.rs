@@ -11,7 +11,7 @@ use super::onnx::Dimension;
 use talkie::model::StateTensor;
 
 use super::ExportError;
-use crate::network::{CausalConvolution, SpeechNetwork};
+use crate::network::{CausalConvolution, SpeechNetwork, dependence};
 use crate::teacher::Motion;
 
 /// Weights `[inputs, outputs]` and biases of a layer as plain numbers.
@@ -151,7 +151,26 @@ pub fn streaming_graph(network: &SpeechNetwork, bands: usize) -> Result<(Vec<u8>
     writer.graph.node("Transpose", &[&hidden], "hidden.frames", &[Attribute::Many("perm", &[0, 2, 1])])?;
     writer.graph.node("MatMul", &["hidden.frames", "output.weight"], "output.product", &[])?;
     writer.graph.node("Add", &["output.product", "output.bias"], "output.sum", &[])?;
-    writer.graph.node("Sigmoid", &["output.sum"], "weights", &[])?;
+    writer.graph.node("Sigmoid", &["output.sum"], "output.values", &[])?;
+    let part = |part: usize| -> Vec<f32> {
+        Motion::ALL.iter().flat_map(|motion| vec![dependence(*motion)[part]; motion.channels().len()]).collect()
+    };
+    let column = |motion: Motion| columns.iter().position(|column| *column == motion as usize).unwrap_or(0) as i64;
+    writer.graph.weights("pose.rest", &[columns.len()], &part(0))?;
+    writer.graph.numbers("channel_axis", &[2])?;
+    let mut sum = "pose.rest".to_owned();
+    for (index, (name, motion)) in [("closed", Motion::Close), ("jaw", Motion::JawOpen)].into_iter().enumerate() {
+        let [from, to, value, factor, change, next] =
+            ["from", "to", "value", "factor", "change", "sum"].map(|what| format!("pose.{name}.{what}"));
+        writer.graph.numbers(&from, &[column(motion)])?;
+        writer.graph.numbers(&to, &[column(motion) + 1])?;
+        writer.graph.node("Slice", &["output.values", &from, &to, "channel_axis"], &value, &[])?;
+        writer.graph.weights(&factor, &[columns.len()], &part(index + 1))?;
+        writer.graph.node("Mul", &[&value, &factor], &change, &[])?;
+        writer.graph.node("Add", &[&change, &sum], &next, &[])?;
+        sum = next;
+    }
+    writer.graph.node("Mul", &["output.values", &sum], "weights", &[])?;
     writer.graph.output("weights", &[name("batch"), name("frames"), size(columns.len())])?;
     let file = writer.graph.finish("speech to face", &[("frame_rate", "50")]);
     Ok((file, writer.states))

@@ -17,7 +17,7 @@ fn small() -> Recipe {
 }
 
 fn progress(recipe: &Recipe) -> Progress {
-    let bands = recipe.features.bands;
+    let bands = recipe.features.width();
     Progress { normalisation: Normalisation { mean: vec![-3.0; bands], std: vec![2.0; bands] }, ..Progress::default() }
 }
 
@@ -34,9 +34,9 @@ fn every_channel_is_there_once() {
 fn the_graph_says_what_it_keeps() {
     let recipe = small();
     let network = SpeechNetwork::new(&recipe, &Device::flex());
-    let (file, states) = streaming_graph(&network, recipe.features.bands).expect("a consistent graph");
+    let (file, states) = streaming_graph(&network, recipe.features.width()).expect("a consistent graph");
     let shapes: Vec<_> = states.iter().map(|state| (state.channels, state.frames)).collect();
-    assert_eq!(shapes, [(80, 4), (8, 2), (8, 6)]);
+    assert_eq!(shapes, [(160, 4), (8, 2), (8, 6)]);
     let graph = ModelProto::decode(file.as_slice()).expect("a message").graph.expect("a graph");
     assert_eq!(graph.input.len(), 4);
     assert_eq!(graph.output.len(), 4);
@@ -49,8 +49,8 @@ fn the_graph_says_what_it_keeps() {
 fn the_description_is_one_that_talkie_reads() {
     let recipe = small();
     let network = SpeechNetwork::new(&recipe, &Device::flex());
-    let (_, states) = streaming_graph(&network, recipe.features.bands).expect("a consistent graph");
-    let written = manifest(&recipe, &progress(&recipe), states, &serde_json::json!({}));
+    let (_, states) = streaming_graph(&network, recipe.features.width()).expect("a consistent graph");
+    let written = manifest(&recipe, &recipe.variants[0], &progress(&recipe), states, &serde_json::json!({}));
     let json = serde_json::to_vec(&written).expect("plain data");
     let read = Manifest::parse(&json, std::path::Path::new("model.json")).expect("a valid manifest");
     assert_eq!(read.features.log_mel, recipe.features);
@@ -61,7 +61,13 @@ fn the_description_is_one_that_talkie_reads() {
 fn the_card_names_data_licences_and_figures() {
     let recipe = small();
     let scores = serde_json::json!({"people": {"closure_auc": 0.876, "lag_ms": -4.0}});
-    let card = model_card(&recipe, &Progress { minutes: vec![1.0; 4], ..progress(&recipe) }, &scores, 4_200_000);
+    let card = model_card(
+        &recipe,
+        &recipe.variants[0],
+        &Progress { minutes: vec![1.0; 5], ..progress(&recipe) },
+        &scores,
+        4_200_000,
+    );
     for part in ["Apache-2.0", "flite", "4.2 MB", "0.88", "MIT OR Apache-2.0"] {
         assert!(card.contains(part), "{part} in\n{card}");
     }
@@ -72,7 +78,7 @@ fn the_past_is_all_a_pose_depends_on() {
     let recipe = small();
     let device = Device::flex();
     let network = SpeechNetwork::new(&recipe, &device);
-    let bands = recipe.features.bands;
+    let bands = recipe.features.width();
     let frames = 40;
     let mut values: Vec<f32> = (0..frames * bands).map(|i| ((i * 37 % 101) as f32 - 50.0) / 30.0).collect();
     let run = |values: &[f32]| {

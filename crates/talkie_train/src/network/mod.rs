@@ -3,8 +3,12 @@
 //! A convolution over time is one product: the input is shifted once per kernel tap, the copies are put side by side and
 //! multiplied with all taps at once. On a CPU that is several times faster than a general convolution, and the same
 //! weights are those of an ONNX `Conv`. Every layer sees the past only; what a pose needs of the future comes from
-//! delaying the targets by [`look_ahead`](crate::config::NetworkRecipe::look_ahead) frames. Before the first frame every
+//! delaying the targets by [`look_ahead`](crate::config::Variant::look_ahead) frames. Before the first frame every
 //! layer sees zeros, which is what an all-zero state means at run time.
+//!
+//! The last layer decides one thing before all others: whether the lips are closed. What `Motion::Close` stands for in it
+//! is that decision, 0..=1; it then cancels the jaw and lets nothing else part the lips, as the teacher has it:
+//! `close = c jaw`, and `(1 - c)` times every motion that [parts the lips](Motion::parts_lips).
 //!
 //! Temporal convolutions for sequences: S. Bai, J. Z. Kolter, V. Koltun, "An Empirical Evaluation of Generic
 //! Convolutional and Recurrent Networks for Sequence Modeling", 2018. Activation: `x sigmoid(x)` (S. Elfwing et al., 2018).
@@ -12,10 +16,10 @@
 use burn::module::Module;
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::activation::{sigmoid, silu};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::config::Recipe;
-use crate::teacher::MOTIONS;
+use crate::teacher::{MOTIONS, Motion, PHONES};
 
 /// Taps of the convolution in every residual block.
 pub const BLOCK_KERNEL: usize = 3;
@@ -86,6 +90,36 @@ pub struct SpeechNetwork {
     pub hidden: Linear,
     /// The last layer.
     pub output: Linear,
+    /// Names the phone; only training asks.
+    pub phones: Linear,
+}
+
+/// What the network makes of some sound.
+#[derive(Debug)]
+pub struct Answer {
+    /// `[batch, frames, motions]` in 0..=1.
+    pub motions: Tensor<3>,
+    /// `[batch, frames, 1]`: the closure of the lips before the sigmoid.
+    pub closure: Tensor<3>,
+    /// `[batch, frames, phones]` before the softmax, in the order of [`PHONES`].
+    pub phones: Tensor<3>,
+}
+
+/// How a motion follows from the last layer's values `s`: `s (rest + closed c + jaw s_jaw)`, `c` and `s_jaw` being those of
+/// the closure and the jaw.
+pub const fn dependence(motion: Motion) -> [f32; 3] {
+    match motion {
+        Motion::Close => [0.0, 0.0, 1.0],
+        _ if motion.parts_lips() => [1.0, -1.0, 0.0],
+        _ => [1.0, 0.0, 0.0],
+    }
+}
+
+fn dependences(device: &Device) -> [Tensor<3>; 3] {
+    [0, 1, 2].map(|part| {
+        let row: Vec<f32> = Motion::ALL.iter().map(|motion| dependence(*motion)[part]).collect();
+        Tensor::from_data(TensorData::new(row, [1, 1, MOTIONS]), device)
+    })
 }
 
 impl SpeechNetwork {
@@ -100,18 +134,32 @@ impl SpeechNetwork {
             mix: LinearConfig::new(channels, channels).with_initializer(small.clone()).init(device),
         };
         Self {
-            first: CausalConvolution::new(recipe.features.bands, channels, shape.first_kernel, 1, device),
+            first: CausalConvolution::new(recipe.features.width(), channels, shape.first_kernel, 1, device),
             blocks: shape.dilations.iter().map(block).collect(),
             hidden: LinearConfig::new(channels, channels).init(device),
             output: quiet_output(channels, device),
+            phones: LinearConfig::new(channels, PHONES.len()).init(device),
         }
     }
 
     /// `[batch, frames, bands]` to `[batch, frames, motions]` in 0..=1. Row `t` is the pose of frame `t - look_ahead`.
     pub fn forward(&self, features: Tensor<3>) -> Tensor<3> {
+        self.answer(features).motions
+    }
+
+    /// Everything that training compares; rows as in [`forward`](Self::forward).
+    pub fn answer(&self, features: Tensor<3>) -> Answer {
         let first = silu(self.first.forward(features));
         let last = self.blocks.iter().fold(first, |x, block| block.forward(x));
-        sigmoid(self.output.forward(silu(self.hidden.forward(last))))
+        let hidden = silu(self.hidden.forward(last));
+        let (logits, phones) = (self.output.forward(hidden.clone()), self.phones.forward(hidden));
+        let one = |values: &Tensor<3>, motion: Motion| values.clone().narrow(2, motion as usize, 1);
+        let closure = one(&logits, Motion::Close);
+        let values = sigmoid(logits);
+        let [rest, closed, jaw] = dependences(&values.device());
+        let closing = closed * one(&values, Motion::Close);
+        let hanging = jaw * one(&values, Motion::JawOpen);
+        Answer { motions: values * (rest + closing + hanging), closure, phones }
     }
 
     /// Frames of the past that reach one output, all layers together.

@@ -14,6 +14,11 @@ pub(super) struct Segment {
     stress: f32,
 }
 
+/// Lips stay apart so long after the last sound and part so long before the next one, in seconds, but for no more than a
+/// share of a pause.
+const LINGER: (f64, f64) = (0.05, 0.3);
+const PREPARE: (f64, f64) = (0.04, 0.2);
+
 /// Reach before and after a phone, in seconds, at which its dominance has fallen to 1/e; and the exponent of the fall.
 /// Rounding reaches far ahead; the jaw and the tongue are quick.
 fn reach(group: Group) -> (f64, f64, f64) {
@@ -25,16 +30,16 @@ fn reach(group: Group) -> (f64, f64, f64) {
     }
 }
 
-/// Splits diphthongs and gives every part its targets.
-pub(super) fn segments(phones: &[Phone]) -> Vec<Segment> {
-    let mut parts = Vec::with_capacity(phones.len() + phones.len() / 8);
-    for phone in phones {
+/// Splits diphthongs and gives every part its targets; every phone comes with its emphasis.
+pub(super) fn segments<'a>(phones: impl Iterator<Item = (&'a Phone, f32)>) -> Vec<Segment> {
+    let mut parts = Vec::with_capacity(phones.size_hint().0 * 9 / 8);
+    for (phone, emphasis) in phones {
         // A diphthong stays with its first vowel for three fifths of its time.
         let split = phone.start + 0.62 * phone.duration();
         let mut push = |symbol: &str, start: f64, end: f64| {
             // A long vowel is a stressed one, and opens wider: 90 % at 50 ms, 105 % at 170 ms.
             let stress = 0.9 + 0.15 * ((phone.duration() - 0.05) / 0.12).clamp(0.0, 1.0);
-            parts.push(Segment { start, end, articulation: articulation(symbol), stress: stress as f32 });
+            parts.push(Segment { start, end, articulation: articulation(symbol), stress: stress as f32 * emphasis });
         };
         let halves = match phone.symbol.as_str() {
             "AY" => Some(("AA", "IH")),
@@ -48,6 +53,10 @@ pub(super) fn segments(phones: &[Phone]) -> Vec<Segment> {
             Some((first, second)) => {
                 push(first, phone.start, split);
                 push(second, split, phone.end);
+            }
+            None if articulation(&phone.symbol).is_silence => {
+                let part = |(most, share): (f64, f64)| most.min(share * phone.duration());
+                push(&phone.symbol, phone.start + part(LINGER), phone.end - part(PREPARE));
             }
             None => push(&phone.symbol, phone.start, phone.end),
         }
@@ -83,8 +92,9 @@ impl Segment {
         (0.5 + 0.5 * (core::f64::consts::PI * distance / travel).cos()) as f32
     }
 
-    /// What length does to a target: only the jaw of vowels feels it.
+    /// What length and emphasis do to a target: only the opening of vowels feels them.
     pub(super) fn scale(&self, motion: Motion) -> f32 {
-        if motion == Motion::JawOpen && self.articulation.is_vowel { self.stress } else { 1.0 }
+        let opens = matches!(motion, Motion::JawOpen | Motion::LowerDown | Motion::UpperUp);
+        if opens && self.articulation.is_vowel { self.stress } else { 1.0 }
     }
 }

@@ -11,9 +11,15 @@
 //!   a fixed time before its vowel.
 //!
 //! Full closures are not blended but held: while the lips of P, B, M are together, `mouthClose` equals `jawOpen`, which is
-//! how ARKit shuts a mouth whose jaw hangs open.
+//! how ARKit shuts a mouth whose jaw hangs open, and whatever else parts the lips ([`Motion::parts_lips`]) is at rest: on a
+//! mesh, `mouthFunnel` alone opens lips by more than a centimetre.
+//!
+//! Loud vowels open wider and soft ones less (B. Lindblom, "Explaining phonetic variation: a sketch of the H&H theory",
+//! 1990; J. Huber, B. Chandrasekaran, "Effects of increasing sound pressure level on lip and jaw movement", JSLHR 49(6),
+//! 2006): see [`emphasis`].
 
 mod dominance;
+mod emphasis;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -22,7 +28,8 @@ use talkie::animation::FaceChannel;
 use talkie::metrics::Phone;
 
 use dominance::{Segment, segments};
-pub use targets::Articulation;
+pub use emphasis::{emphasis, is_vowel};
+pub use targets::{Articulation, PHONES, phone_index};
 
 macro_rules! motions {
     ($($variant:ident => [$($channel:ident),+]),+ $(,)?) => {
@@ -71,6 +78,13 @@ motions! {
     TongueNarrow => [TongueNarrow],
 }
 
+impl Motion {
+    /// Whether it opens the lips whatever the jaw does; closed lips do not allow it.
+    pub const fn parts_lips(self) -> bool {
+        matches!(self, Self::Funnel | Self::LowerDown | Self::UpperUp)
+    }
+}
+
 /// How many motions there are.
 pub const MOTIONS: usize = Motion::ALL.len();
 
@@ -109,7 +123,12 @@ const LIP_TRAVEL: f64 = 0.055;
 impl Teacher {
     /// A teacher for phones in order of time (ARPAbet without stress, `SIL` for silence). Unknown symbols are silent.
     pub fn new(phones: &[Phone]) -> Self {
-        Self { segments: segments(phones) }
+        Self { segments: segments(phones.iter().map(|phone| (phone, 1.0))) }
+    }
+
+    /// A teacher for phones with the [`emphasis`] of each.
+    pub fn with_emphasis(phones: &[(Phone, f32)]) -> Self {
+        Self { segments: segments(phones.iter().map(|(phone, emphasis)| (phone, *emphasis))) }
     }
 
     /// The pose at a time in seconds; at rest far from every phone.
@@ -139,10 +158,9 @@ impl Teacher {
             let value = &mut motions[*motion as usize];
             *value = (*value / weights[Articulation::group(*motion)]).clamp(0.0, 1.0);
         }
-        let open = 1.0 - closure;
-        motions[Motion::LowerDown as usize] *= open;
-        motions[Motion::UpperUp as usize] *= open;
-        motions[Motion::Funnel as usize] *= 1.0 - 0.7 * closure;
+        for motion in Motion::ALL.iter().filter(|motion| motion.parts_lips()) {
+            motions[*motion as usize] *= 1.0 - closure;
+        }
         motions[Motion::Close as usize] = closure * motions[Motion::JawOpen as usize];
         Lesson { motions, closure, silence: silence / (silence + speech) }
     }

@@ -7,6 +7,17 @@
 use super::Motion;
 use Motion as M;
 
+/// Every phone that has a name; the first is silence.
+pub const PHONES: &[&str] = &[
+    "SIL", "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY",
+    "JH", "K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
+];
+
+/// Index into [`PHONES`] of a symbol; unknown ones are silence.
+pub fn phone_index(symbol: &str) -> usize {
+    PHONES.iter().position(|phone| *phone == symbol).unwrap_or(0)
+}
+
 /// Articulators that share one dominance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Group {
@@ -202,7 +213,7 @@ pub(super) fn articulation(symbol: &str) -> Articulation {
             [1.7, 0.15, 1.8, 0.1],
         ),
         "F" | "V" => (
-            &[(M::JawOpen, 0.08), (M::RollLower, 0.6), (M::UpperUp, 0.28), (M::ShrugLower, 0.12)],
+            &[(M::JawOpen, 0.11), (M::RollLower, 0.6), (M::UpperUp, 0.4), (M::ShrugLower, 0.12)],
             [1.4, 0.25, 1.9, 0.1],
         ),
         "S" | "Z" => (

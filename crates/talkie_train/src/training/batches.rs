@@ -5,12 +5,12 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use talkie::model::features::{LogMel, LogMelError};
+use talkie::model::features::{LogMel, LogMelConfig, LogMelError};
 
 use super::loss::moment_weight;
-use crate::augment::Augmenter;
+use crate::augment::{Augmenter, Sequence};
 use crate::config::Recipe;
-use crate::teacher::{MOTIONS, Teacher};
+use crate::teacher::{MOTIONS, Teacher, phone_index};
 
 /// Mean and standard deviation of every band: what features are normalised with.
 #[derive(Default, Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,17 +27,21 @@ impl Normalisation {
     /// # Errors
     /// Features that cannot work.
     pub fn measure(recipe: &Recipe, augmenter: &Augmenter<'_>, sequences: u64) -> Result<Self, LogMelError> {
-        let bands = recipe.features.bands;
-        let samples = recipe.training.frames * recipe.features.hop;
+        let width = recipe.features.width();
         let frames: Vec<Vec<f32>> = (0..sequences)
             .into_par_iter()
             .map(|index| {
-                let mut mel = LogMel::new(recipe.features.clone())?;
-                Ok(mel.whole(&augmenter.sequence(recipe.seed ^ 0xAAAA_0000 ^ index, samples).samples))
+                let sequence = augmenter.sequence(
+                    recipe.seed ^ 0xAAAA_0000 ^ index,
+                    recipe.training.frames,
+                    recipe.features.hop,
+                    recipe.features.bands,
+                );
+                frames_of(&sequence, &recipe.features)
             })
             .collect::<Result<_, LogMelError>>()?;
-        let (mut sum, mut squares, mut count) = (vec![0.0f64; bands], vec![0.0f64; bands], 0.0f64);
-        for frame in frames.iter().flat_map(|sequence| sequence.chunks_exact(bands)) {
+        let (mut sum, mut squares, mut count) = (vec![0.0f64; width], vec![0.0f64; width], 0.0f64);
+        for frame in frames.iter().flat_map(|sequence| sequence.chunks_exact(width)) {
             count += 1.0;
             for (band, value) in frame.iter().enumerate() {
                 sum[band] += f64::from(*value);
@@ -61,6 +65,14 @@ impl Normalisation {
     }
 }
 
+/// The frames of a sequence, not normalised.
+fn frames_of(sequence: &Sequence, features: &LogMelConfig) -> Result<Vec<f32>, LogMelError> {
+    let mut mel = LogMel::new(LogMelConfig { hop: sequence.hop, ..features.clone() })?;
+    let mut frames = mel.whole(&sequence.samples);
+    sequence.formants.apply(&mut frames, features);
+    Ok(frames)
+}
+
 /// Plain numbers of a batch.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
@@ -70,6 +82,12 @@ pub struct Batch {
     pub features: Vec<f32>,
     /// `[count, frames, motions]`.
     pub lessons: Vec<f32>,
+    /// `[count, frames]`: how far the lips are held together.
+    pub closures: Vec<f32>,
+    /// `[count, frames]`: which of the [`PHONES`](crate::teacher::PHONES) is spoken.
+    pub phones: Vec<i32>,
+    /// `[count, frames]`: 1 where the phone is known.
+    pub named: Vec<f32>,
     /// `[count, frames]`: what each moment counts; 0 before the first pose.
     pub moments: Vec<f32>,
 }
@@ -79,6 +97,8 @@ pub struct Batch {
 pub struct Batches<'a> {
     /// The recipe.
     pub recipe: &'a Recipe,
+    /// Frames that a pose waits for what comes next.
+    pub look_ahead: usize,
     /// Where sequences come from.
     pub augmenter: &'a Augmenter<'a>,
     /// How features are normalised.
@@ -91,29 +111,38 @@ impl<'a> Batches<'a> {
     /// # Errors
     /// Features that cannot work.
     pub fn make(&self, index: u64, count: usize) -> Result<Batch, LogMelError> {
-        let mut mel = LogMel::new(self.recipe.features.clone())?;
         let mut batch = Batch { count, ..Batch::default() };
         for item in 0..count as u64 {
             // Fibonacci hashing spreads neighbouring indices over all seeds.
             let seed = (self.recipe.seed << 48) ^ (index * count as u64 + item).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            self.append(seed, &mut mel, &mut batch);
+            self.append(seed, &mut batch)?;
         }
         Ok(batch)
     }
 
-    fn append(&self, seed: u64, mel: &mut LogMel, batch: &mut Batch) {
+    fn append(&self, seed: u64, batch: &mut Batch) -> Result<(), LogMelError> {
         let (features, frames) = (&self.recipe.features, self.recipe.training.frames);
-        let sequence = self.augmenter.sequence(seed, frames * features.hop);
-        let mut heard = mel.whole(&sequence.samples);
+        let sequence = self.augmenter.sequence(seed, frames, features.hop, features.bands);
+        let mut heard = frames_of(&sequence, features)?;
+        heard.truncate(frames * features.width());
         self.normalisation.apply(&mut heard);
         batch.features.extend_from_slice(&heard);
         let step = features.hop as f64 / crate::corpus::RATE;
-        let look_ahead = self.recipe.network.look_ahead;
-        let lessons = Teacher::new(&sequence.phones).curve(-(look_ahead as f64) * step, step, frames);
+        let first = -(self.look_ahead as f64) * step;
+        let lessons = Teacher::with_emphasis(&sequence.phones).curve(first, step, frames);
         for (frame, lesson) in lessons.iter().enumerate() {
+            let time = first + frame as f64 * step;
+            let spoken = sequence.phones.iter().rfind(|(phone, _)| phone.start <= time && time < phone.end);
+            let captured = self.augmenter.captured(&sequence, time);
+            // Between utterances, and where nobody speaks at all, nothing is said; in a captured one nobody knows.
+            batch.named.push(f32::from(u8::from(spoken.is_some() || captured.is_none())));
+            let lesson = captured.as_ref().unwrap_or(lesson);
             batch.lessons.extend_from_slice(&lesson.motions[..MOTIONS]);
-            batch.moments.push(if frame < look_ahead { 0.0 } else { moment_weight(lesson) });
+            batch.closures.push(lesson.closure);
+            batch.phones.push(spoken.map_or(0, |(phone, _)| phone_index(&phone.symbol)) as i32);
+            batch.moments.push(if frame < self.look_ahead { 0.0 } else { moment_weight(lesson) });
         }
+        Ok(())
     }
 
     /// Batches `from..to` of `count` sequences in order, made ahead by `workers` threads.

@@ -24,8 +24,32 @@ pub struct Progress {
     /// What it ran on, as people call it.
     #[serde(default)]
     pub hardware: String,
-    /// Loss on held-out speech: after which step, how much.
-    pub validation: Vec<(usize, f32)>,
+    /// What every validation found, in order.
+    pub validation: Vec<Validation>,
+}
+
+/// What a validation found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Validation {
+    /// After which step.
+    pub step: usize,
+    /// After how many seconds of training.
+    pub seconds: f64,
+    /// The loss on what was learned from, smoothed.
+    pub loss: f32,
+    /// The loss on held-out speech.
+    pub held_out: f32,
+    /// What decides which network is best: greater is better.
+    pub merit: f64,
+    /// The [`Score`](talkie::metrics::Score) on recordings of people, if there were any.
+    pub figures: Option<serde_json::Value>,
+}
+
+impl Progress {
+    /// The validation that found the best network.
+    pub fn best(&self) -> Option<&Validation> {
+        self.validation.iter().max_by(|a, b| a.merit.total_cmp(&b.merit))
+    }
 }
 
 /// A run that can go on.
@@ -113,17 +137,35 @@ impl Checkpoint {
         if !folder.join("progress.json").exists() {
             return Ok(None);
         }
-        let (progress, network) = Self::load_network(folder, network)?;
+        let (progress, network) = Self::load_network(folder, "network.bpk", network)?;
         let path = folder.join("optimiser.bpk");
         let optimiser = optimiser.load(&path).map_err(|source| CheckpointError::Weights { path, source })?;
         Ok(Some(Self { progress, network, optimiser }))
     }
 
-    /// Reads only what is needed to use the network.
+    /// Keeps a network apart as the best one so far.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn save_best(folder: &Path, network: &SpeechNetwork) -> Result<(), CheckpointError> {
+        std::fs::create_dir_all(folder).map_err(|source| CheckpointError::File { path: folder.into(), source })?;
+        let record = network.clone().into_record();
+        replace(&folder.join("best.bpk"), |partial| record.save(partial))
+    }
+
+    /// Reads the best network.
     ///
     /// # Errors
     /// No checkpoint, broken files, or weights of another network.
-    pub fn load_network(folder: &Path, network: SpeechNetwork) -> Result<(Progress, SpeechNetwork), CheckpointError> {
+    pub fn load_best(folder: &Path, network: SpeechNetwork) -> Result<(Progress, SpeechNetwork), CheckpointError> {
+        Self::load_network(folder, "best.bpk", network)
+    }
+
+    fn load_network(
+        folder: &Path,
+        file: &str,
+        network: SpeechNetwork,
+    ) -> Result<(Progress, SpeechNetwork), CheckpointError> {
         let path = folder.join("progress.json");
         if !path.exists() {
             return Err(CheckpointError::Missing(folder.into()));
@@ -131,7 +173,7 @@ impl Checkpoint {
         let text =
             std::fs::read_to_string(&path).map_err(|source| CheckpointError::File { path: path.clone(), source })?;
         let progress = serde_json::from_str(&text).map_err(|source| CheckpointError::Form { path, source })?;
-        let path = folder.join("network.bpk");
+        let path = folder.join(file);
         let weights = |source| CheckpointError::Weights { path: path.clone(), source };
         let record = ModuleRecord::load(&path).map_err(weights)?;
         let network = network.try_load_record(record).map_err(weights)?;

@@ -1,8 +1,11 @@
 //! What counts as wrong.
 
-use burn::tensor::activation::relu;
+use burn::tensor::activation::{log_sigmoid, log_softmax, relu};
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::Target;
+use crate::config::TrainingRecipe;
+use crate::network::Answer;
 use crate::teacher::{Lesson, MOTIONS, Motion};
 
 /// How much an error of each motion counts: what is small or rare on a face counts more per unit.
@@ -30,44 +33,83 @@ fn aperture_factor(motion: Motion) -> f32 {
     }
 }
 
+/// Millimetres between the lips of the default character for each unit of a motion, both sides together, as a share of
+/// those of the jaw (34 mm); the closing takes the jaw's away.
+fn gap_factor(motion: Motion) -> f32 {
+    match motion {
+        Motion::JawOpen => 1.0,
+        Motion::Close => -1.0,
+        Motion::Funnel => 0.43,
+        Motion::UpperUp | Motion::ShrugUpper => 0.135,
+        Motion::LowerDown => 0.11,
+        Motion::Press | Motion::Smile => -0.095,
+        Motion::RollUpper => -0.125,
+        Motion::RollLower => -0.11,
+        Motion::ShrugLower => -0.145,
+        _ => 0.0,
+    }
+}
+
 /// How much a moment counts: closures are short and must not be missed, and the mouth must rest when nobody speaks.
 pub fn moment_weight(lesson: &Lesson) -> f32 {
     let rounding = lesson.motion(Motion::Pucker) + lesson.motion(Motion::Funnel);
     let tuck = lesson.motion(Motion::RollLower) * (1.0 - lesson.closure);
-    1.0 + 3.5 * lesson.closure + 1.2 * rounding + 1.5 * tuck + 0.5 * lesson.silence
+    1.0 + 3.5 * lesson.closure + 1.2 * rounding + 1.5 * tuck + 1.5 * lesson.silence
 }
 
-/// Weighted squared error of the poses, of their change from frame to frame, and of the lip aperture.
+/// Weighted squared error of the poses, of their change from frame to frame and of the opening of the lips, and the
+/// cross-entropies of the closure and of the phone.
 #[derive(Debug, Clone)]
 pub struct Loss {
     importance: Tensor<3>,
     aperture: Tensor<3>,
+    gap: Tensor<3>,
     velocity: f32,
+    closure: f32,
+    phones: f32,
 }
 
-/// Weight of the aperture's error against the other motions together.
+/// Weight of each of both openings' errors against the motions together.
 const APERTURE_WEIGHT: f32 = 0.25;
+/// How much more a closed frame counts in the decision: they are rare.
+const CLOSED_WEIGHT: f32 = 2.0;
 
 impl Loss {
-    /// The loss on a device; `velocity` weighs the error of the change.
-    pub fn new(velocity: f32, device: &Device) -> Self {
+    /// The loss on a device.
+    pub fn new(recipe: &TrainingRecipe, device: &Device) -> Self {
         let row = |value: fn(Motion) -> f32| {
             let values: Vec<f32> = Motion::ALL.iter().map(|motion| value(*motion)).collect();
             Tensor::<3>::from_data(TensorData::new(values, [1, 1, MOTIONS]), device)
         };
-        Self { importance: row(importance), aperture: row(aperture_factor), velocity }
+        Self {
+            importance: row(importance),
+            aperture: row(aperture_factor),
+            gap: row(gap_factor),
+            velocity: recipe.velocity,
+            closure: recipe.closure,
+            phones: recipe.phones,
+        }
     }
 
-    /// The loss of a batch: `[batch, frames, motions]` twice, and the weight of every moment `[batch, frames, 1]`.
-    pub fn of(&self, said: Tensor<3>, wanted: Tensor<3>, moments: Tensor<3>) -> Tensor<1> {
-        let [_, frames, _] = said.dims();
-        let error = said.clone() - wanted.clone();
+    /// The loss of a batch.
+    pub fn of(&self, said: Answer, wanted: Target) -> Tensor<1> {
+        let Target { lessons, closures, phones, named: known, moments } = wanted;
+        let [_, frames, _] = lessons.dims();
+        let heard = moments.clone().clamp(0.0, 1.0);
+        let decided: Tensor<3> = closures.clone() * log_sigmoid(said.closure.clone()) * (1.0 + CLOSED_WEIGHT)
+            + (1.0 - closures) * log_sigmoid(-said.closure);
+        let named: Tensor<3> = log_softmax(said.phones, 2).gather(2, phones);
+        let error = said.motions.clone() - lessons.clone();
         let pose = (error.clone().square() * self.importance.clone() * moments.clone()).mean();
-        let change = error.clone().narrow(1, 1, frames - 1) - error.narrow(1, 0, frames - 1);
+        let change = error.clone().narrow(1, 1, frames - 1) - error.clone().narrow(1, 0, frames - 1);
         let later = moments.clone().narrow(1, 1, frames - 1);
         let velocity = (change.square() * self.importance.clone() * later).mean();
-        let aperture = (self.aperture_of(said) - self.aperture_of(wanted)).square() * moments;
-        pose + velocity * self.velocity + aperture.mean() * APERTURE_WEIGHT
+        let aperture = self.aperture_of(said.motions) - self.aperture_of(lessons);
+        let gap = (error * self.gap.clone()).sum_dim(2);
+        let openings = ((aperture.square() + gap.square()) * moments).mean();
+        pose + velocity * self.velocity + openings * APERTURE_WEIGHT
+            - (decided * heard.clone()).mean() * self.closure
+            - (named * heard * known).mean() * self.phones
     }
 
     fn aperture_of(&self, motions: Tensor<3>) -> Tensor<3> {

@@ -6,22 +6,22 @@ mod loss;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::Module as _;
 use burn::optim::{AdamWConfig, GradientsParams, MultiGradientsParams};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use indicatif::{ProgressBar, ProgressStyle};
 
 pub use batches::{Batch, BatchStream, Batches, Normalisation};
-pub use checkpoint::{Checkpoint, CheckpointError, Progress};
+pub use checkpoint::{Checkpoint, CheckpointError, Progress, Validation};
 pub use loss::{Loss, moment_weight};
 
 use crate::augment::Augmenter;
-use crate::config::Recipe;
-use crate::corpus::{Corpus, CorpusError};
+use crate::config::{Recipe, Variant};
+use crate::corpus::{Corpus, Item};
+use crate::evaluate::{EvaluationError, Speaker, evaluate, merit};
 use crate::network::SpeechNetwork;
 use crate::teacher::MOTIONS;
 
@@ -29,15 +29,15 @@ use crate::teacher::MOTIONS;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainingError {
-    /// The corpus cannot be read.
-    #[error(transparent)]
-    Corpus(#[from] CorpusError),
     /// Features cannot be computed.
     #[error(transparent)]
     Features(#[from] talkie::model::features::LogMelError),
     /// A checkpoint cannot be written or read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A network cannot be scored.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
     /// The loss is not a number any more.
     #[error("the loss is {loss} at step {step}: lower `training.learning_rate`")]
     Diverged {
@@ -72,13 +72,55 @@ pub enum Threads {
     PartOfBatch,
 }
 
-/// Puts a batch on a device: features, lessons, moments.
-pub fn upload(batch: Batch, recipe: &Recipe, device: &Device) -> [Tensor<3>; 3] {
-    let frames = recipe.training.frames;
+/// What a batch wants, on a device.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// `[batch, frames, motions]`.
+    pub lessons: Tensor<3>,
+    /// `[batch, frames, 1]`: how far the lips are held together.
+    pub closures: Tensor<3>,
+    /// `[batch, frames, 1]`: index of the phone.
+    pub phones: Tensor<3, Int>,
+    /// `[batch, frames, 1]`: 1 where the phone is known.
+    pub named: Tensor<3>,
+    /// `[batch, frames, 1]`: the weight of every moment.
+    pub moments: Tensor<3>,
+}
+
+/// What all variants of a run share.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'a> {
+    /// The recipe.
+    pub recipe: &'a Recipe,
+    /// What is learned from.
+    pub corpus: &'a Corpus,
+    /// Aligned speech that decides which network is best (see [`merit`]); without it, it is the loss on held-out speech.
+    pub people: &'a [Item],
+    /// What computes.
+    pub device: &'a Device,
+    /// What the cores do.
+    pub threads: Threads,
+    /// What each variant may take.
+    pub budget: Budget,
+    /// What people call the machine, for the model card.
+    pub hardware: &'a str,
+}
+
+/// Puts a batch on a device: features `[batch, frames, bands]`, and what is wanted.
+pub fn upload(batch: Batch, recipe: &Recipe, device: &Device) -> (Tensor<3>, Target) {
+    let (count, frames) = (batch.count, recipe.training.frames);
     let tensor = |values: Vec<f32>, width: usize| {
-        Tensor::<3>::from_data(TensorData::new(values, [batch.count, frames, width]), device)
+        Tensor::<3>::from_data(TensorData::new(values, [count, frames, width]), device)
     };
-    [tensor(batch.features, recipe.features.bands), tensor(batch.lessons, MOTIONS), tensor(batch.moments, 1)]
+    let phones = Tensor::<3, Int>::from_data(TensorData::new(batch.phones, [count, frames, 1]), device);
+    let target = Target {
+        lessons: tensor(batch.lessons, MOTIONS),
+        closures: tensor(batch.closures, 1),
+        phones,
+        named: tensor(batch.named, 1),
+        moments: tensor(batch.moments, 1),
+    };
+    (tensor(batch.features, recipe.features.width()), target)
 }
 
 /// The number in a tensor of one element.
@@ -88,33 +130,23 @@ fn number(tensor: Tensor<1>) -> Result<f32, TrainingError> {
 }
 
 /// Linear rise, then a cosine down to 1 %; `done` is the share of the budget that is used.
-pub fn learning_rate(recipe: &Recipe, step: usize, done: f64) -> f64 {
-    let training = &recipe.training;
-    let rise = ((step + 1) as f64 / training.warm_up.max(1) as f64).min(1.0);
+pub fn learning_rate(peak: f64, warm_up: usize, step: usize, done: f64) -> f64 {
+    let rise = ((step + 1) as f64 / warm_up.max(1) as f64).min(1.0);
     let fall = 0.505 + 0.495 * (core::f64::consts::PI * done.clamp(0.0, 1.0)).cos();
-    training.learning_rate * rise * fall
+    peak * rise * fall
 }
 
-/// Trains from the last checkpoint on, or from the start, and leaves a checkpoint in `FOLDER/checkpoint`. `hardware` is
-/// what people call the machine, for the model card.
+/// Trains a variant from its last checkpoint on, or from the start, and leaves a checkpoint in its folder, with the best
+/// network apart.
 ///
 /// # Errors
-/// An unreadable corpus, a loss that is no number, or a checkpoint that cannot be written.
-pub fn train(
-    recipe: &Recipe,
-    device: &Device,
-    threads: Threads,
-    budget: Budget,
-    hardware: &str,
-) -> Result<Progress, TrainingError> {
-    let corpus = Corpus::load(recipe)?;
-    for (source, settings) in recipe.sources.iter().enumerate() {
-        println!("{:8} {:6.1} minutes to learn from", settings.name, corpus.minutes(source));
-    }
+/// A loss that is no number, or a checkpoint that cannot be read or written.
+pub fn train(run: &Run<'_>, variant: &Variant) -> Result<Progress, TrainingError> {
+    let Run { recipe, corpus, people, device, threads, budget, hardware } = *run;
     let shares: Vec<f64> = recipe.sources.iter().map(|source| source.share).collect();
     let augmenter = Augmenter::new(&recipe.augment, &corpus.training, &shares);
     let judge = Augmenter::new(&recipe.augment, &corpus.validation, &shares);
-    let folder = checkpoint_folder(recipe);
+    let folder = recipe.checkpoint(&variant.name);
     let device = device.clone().autodiff();
     let fresh = SpeechNetwork::new(recipe, &device);
     let optimiser = AdamWConfig::new()
@@ -123,26 +155,34 @@ pub fn train(
         .init();
     let checkpoint = match Checkpoint::load(&folder, fresh.clone(), optimiser.clone())? {
         Some(found) => found,
-        None => Checkpoint {
-            progress: Progress {
-                normalisation: Normalisation::measure(recipe, &augmenter, 200)?,
-                minutes: (0..recipe.sources.len()).map(|source| corpus.minutes(source)).collect(),
-                ..Progress::default()
-            },
-            network: fresh,
-            optimiser,
-        },
+        None => {
+            let (before, network) = match &variant.from {
+                Some(from) => Checkpoint::load_best(&recipe.checkpoint(from), fresh)?,
+                None => {
+                    let normalisation = Normalisation::measure(recipe, &augmenter, 400)?;
+                    (Progress { normalisation, ..Progress::default() }, fresh)
+                }
+            };
+            let minutes = (0..recipe.sources.len()).map(|source| corpus.minutes(source)).collect();
+            let progress = Progress { normalisation: before.normalisation, minutes, ..Progress::default() };
+            Checkpoint { progress, network, optimiser }
+        }
     };
     let Checkpoint { mut progress, mut network, mut optimiser } = checkpoint;
     if !hardware.is_empty() {
         progress.hardware = hardware.into();
     }
-    let (steps, batch) = (budget.steps.unwrap_or(recipe.training.steps), recipe.training.batch);
-    println!("{} parameters, {} frames of past", network.num_params(), network.past());
+    let (steps, batch) = (budget.steps.unwrap_or(variant.steps), recipe.training.batch);
+    println!("{}: {} parameters, {} frames of past", variant.name, network.num_params(), network.past());
     let normalisation = progress.normalisation.clone();
-    let batches = Batches { recipe, augmenter: &augmenter, normalisation: &normalisation };
-    let tests = Batches { recipe, augmenter: &judge, normalisation: &normalisation };
-    let loss = Loss::new(recipe.training.velocity, &device);
+    let batches =
+        Batches { recipe, look_ahead: variant.look_ahead, augmenter: &augmenter, normalisation: &normalisation };
+    let tests = Batches { augmenter: &judge, ..batches };
+    let loss = Loss::new(&recipe.training, &device);
+    // Validation computes without gradients: graphs that nobody differentiates are never freed, and every step would search
+    // them.
+    let plain = device.clone().inner();
+    let plain_loss = Loss::new(&recipe.training, &plain);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} steps, {eta} left, {msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(steps as u64).with_style(style);
@@ -171,7 +211,7 @@ pub fn train(
             let seconds = before + began.elapsed().as_secs_f64();
             let done = (step as f64 / steps as f64).max(budget.seconds.map_or(0.0, |limit| seconds / limit));
             let (gradients, wrong) = gradients(&network, &loss, made, recipe, &device)?;
-            let rate = learning_rate(recipe, step, done);
+            let rate = learning_rate(variant.learning_rate, recipe.training.warm_up, step, done);
             network = optimiser.step_multi(rate, network, gradients);
             progress.step += 1;
             progress.seconds = before + began.elapsed().as_secs_f64();
@@ -185,16 +225,41 @@ pub fn train(
                 recent = if recent == 0.0 { now } else { 0.8 * recent + 0.2 * now };
                 bar.set_message(format!("loss {recent:.4}"));
             }
-            let finished = progress.step >= steps || done >= 1.0;
+            let mut finished = progress.step >= steps || done >= 1.0;
             if finished || progress.step.is_multiple_of(recipe.training.validate_every) {
-                let judged = validate(&network, &tests, &loss, &device)?;
-                progress.validation.push((progress.step, judged));
+                let judged = network.valid();
+                let held_out = validate(&judged, &tests, &plain_loss, &plain)?;
+                let speaker = Speaker::Network {
+                    recipe,
+                    variant,
+                    network: &judged,
+                    normalisation: &normalisation,
+                    device: &plain,
+                };
+                let people = if people.is_empty() { None } else { Some(evaluate(&speaker, people, None, None)?.total) };
+                let merit = people.as_ref().map_or_else(|| -f64::from(held_out), merit);
+                let best = progress.best().is_none_or(|best| merit > best.merit);
+                let (step, seconds) = (progress.step, progress.seconds);
+                let figures = people.as_ref().and_then(|people| serde_json::to_value(people).ok());
+                progress.validation.push(Validation { step, seconds, loss: recent, held_out, merit, figures });
+                if best {
+                    Checkpoint::save_best(&folder, &network)?;
+                }
                 Checkpoint::save(&folder, &progress, &network, &optimiser)?;
-                let sequences = (progress.step * batch) as f64 / progress.seconds;
+                let sequences = (step * batch) as f64 / seconds;
+                let mark = if best { ", best" } else { "" };
                 bar.suspend(|| {
-                    let step = progress.step;
-                    println!("step {step}: loss {recent:.4}, held out {judged:.4}, {sequences:.0} sequences/s");
+                    println!(
+                        "step {step}: loss {recent:.4}, held out {held_out:.4}, merit {merit:.4}{mark}, \
+                         {sequences:.0} sequences/s"
+                    );
                 });
+                let stale = progress
+                    .validation
+                    .iter()
+                    .rev()
+                    .take_while(|past| progress.best().is_some_and(|best| past.step > best.step));
+                finished |= stale.count() >= recipe.training.patience;
             }
             if finished {
                 break;
@@ -218,8 +283,8 @@ fn gradients(
 ) -> Result<(MultiGradientsParams, Vec<Tensor<1>>), TrainingError> {
     let share = 1.0 / parts.len() as f32;
     let part = |network: &SpeechNetwork, batch: Batch| {
-        let [features, lessons, moments] = upload(batch, recipe, device);
-        let wrong = loss.of(network.forward(features), lessons, moments) * share;
+        let (features, target) = upload(batch, recipe, device);
+        let wrong = loss.of(network.answer(features), target) * share;
         (GradientsParams::from_grads(wrong.backward(), network), wrong.detach())
     };
     let done: Vec<_> = if parts.len() == 1 {
@@ -253,13 +318,8 @@ fn validate(network: &SpeechNetwork, tests: &Batches<'_>, loss: &Loss, device: &
     const BATCHES: u64 = 4;
     let mut sum = 0.0;
     for index in 0..BATCHES {
-        let [features, lessons, moments] = upload(tests.make(u64::from(u32::MAX) + index, 16)?, tests.recipe, device);
-        sum += number(loss.of(network.forward(features), lessons, moments).detach())?;
+        let (features, target) = upload(tests.make(u64::from(u32::MAX) + index, 16)?, tests.recipe, device);
+        sum += number(loss.of(network.answer(features), target).detach())?;
     }
     Ok(sum / BATCHES as f32)
-}
-
-/// Where the checkpoint of a recipe lies.
-pub fn checkpoint_folder(recipe: &Recipe) -> PathBuf {
-    recipe.folder.join("checkpoint")
 }

@@ -3,10 +3,15 @@ use burn::optim::GradientsParams;
 use burn::tensor::Device;
 
 use super::{Batch, Batches, Loss, Normalisation, gradients, learning_rate, moment_weight, upload};
+use talkie::animation::FaceChannel;
+use talkie::metrics::Alignment;
+
 use crate::augment::Augmenter;
-use crate::config::Recipe;
+use crate::config::{AugmentRecipe, Recipe};
+use crate::corpus::Item;
+use crate::corpus::capture::Capture;
 use crate::network::SpeechNetwork;
-use crate::teacher::{Lesson, MOTIONS, Motion};
+use crate::teacher::{Lesson, MOTIONS, Motion, PHONES};
 
 fn small() -> Recipe {
     let mut recipe = Recipe::shipped().expect("the shipped recipe is valid");
@@ -21,8 +26,11 @@ fn batch(recipe: &Recipe, count: usize) -> Batch {
     let frames = recipe.training.frames * count;
     Batch {
         count,
-        features: (0..frames * recipe.features.bands).map(|i| wave(i, 7919)).collect(),
+        features: (0..frames * recipe.features.width()).map(|i| wave(i, 7919)).collect(),
         lessons: (0..frames * MOTIONS).map(|i| wave(i, 104_729).abs()).collect(),
+        closures: (0..frames).map(|i| wave(i, 31).abs()).collect(),
+        named: vec![1.0; frames],
+        phones: (0..frames).map(|i| (i / 5 % PHONES.len()) as i32).collect(),
         moments: vec![1.0; frames],
     }
 }
@@ -34,8 +42,11 @@ fn parts(whole: &Batch, recipe: &Recipe) -> Vec<Batch> {
     (0..whole.count)
         .map(|index| Batch {
             count: 1,
-            features: cut(&whole.features, recipe.features.bands, index),
+            features: cut(&whole.features, recipe.features.width(), index),
             lessons: cut(&whole.lessons, MOTIONS, index),
+            closures: cut(&whole.closures, 1, index),
+            named: cut(&whole.named, 1, index),
+            phones: whole.phones[index * frames..][..frames].to_vec(),
             moments: cut(&whole.moments, 1, index),
         })
         .collect()
@@ -46,10 +57,10 @@ fn parts_on_threads_give_the_gradient_of_the_whole() {
     let recipe = small();
     let device = Device::flex().autodiff();
     let network = SpeechNetwork::new(&recipe, &device);
-    let loss = Loss::new(recipe.training.velocity, &device);
+    let loss = Loss::new(&recipe.training, &device);
     let whole = batch(&recipe, 6);
-    let [features, lessons, moments] = upload(whole.clone(), &recipe, &device);
-    let wrong = loss.of(network.forward(features), lessons, moments);
+    let (features, target) = upload(whole.clone(), &recipe, &device);
+    let wrong = loss.of(network.answer(features), target);
     let mut expected = GradientsParams::from_grads(wrong.backward(), &network);
     let (mut got, losses) =
         gradients(&network, &loss, parts(&whole, &recipe), &recipe, &device).expect("no thread fails");
@@ -72,18 +83,63 @@ fn the_same_index_gives_the_same_batch() {
     let augmenter = Augmenter::new(&recipe.augment, &[], &[]);
     let normalisation = Normalisation::measure(&recipe, &augmenter, 4).expect("valid features");
     assert!(normalisation.std.iter().all(|std| *std > 0.0));
-    let batches = Batches { recipe: &recipe, augmenter: &augmenter, normalisation: &normalisation };
+    let look_ahead = 3;
+    let batches = Batches { recipe: &recipe, look_ahead, augmenter: &augmenter, normalisation: &normalisation };
     let first = batches.make(5, 2).expect("valid features");
     assert_eq!(first, batches.make(5, 2).expect("valid features"));
     assert_ne!(first, batches.make(6, 2).expect("valid features"));
-    assert_eq!(first.features.len(), 2 * recipe.training.frames * recipe.features.bands);
-    let look_ahead = recipe.network.look_ahead;
+    assert_eq!(first.features.len(), 2 * recipe.training.frames * recipe.features.width());
     assert!(first.moments[..look_ahead].iter().all(|weight| *weight == 0.0), "no pose has been heard yet");
     let ordered = std::thread::scope(|scope| {
         batches.stream(scope, 5, 9, 2, 3).collect::<Result<Vec<_>, _>>().expect("valid features")
     });
     assert_eq!(ordered.len(), 4);
     assert_eq!(ordered[0], first);
+}
+
+#[test]
+fn captured_motion_takes_the_place_of_the_teacher() {
+    let mut recipe = small();
+    recipe.augment = AugmentRecipe {
+        clean: 1.0,
+        tempo: 1.0,
+        formants: 0.0,
+        deaf: 0.0,
+        pause: 0.0,
+        speechless: 0.0,
+        ..recipe.augment
+    };
+    // A jaw that falls by a quarter a second, captured with 4 s of sound.
+    let times: Vec<f64> = (0..=240).map(|frame| f64::from(frame) / 60.0).collect();
+    let jaw: Vec<f32> = times.iter().map(|time| (time / 4.0) as f32).collect();
+    let capture = Capture::new(&times, &[(FaceChannel::JawOpen, jaw)]).expect("valid curves");
+    let samples: Vec<f32> = (0..64_000).map(|i| 0.3 * (i as f32 * 0.1).sin()).collect();
+    let item = Item {
+        name: "take".into(),
+        source: 0,
+        samples,
+        said: Alignment { speaker: "anna".into(), ..Alignment::default() },
+        emphasis: Vec::new(),
+        capture: Some(capture),
+    };
+    let items = [item];
+    let augmenter = Augmenter::new(&recipe.augment, &items, &[1.0]);
+    let width = recipe.features.width();
+    let normalisation = Normalisation { mean: vec![0.0; width], std: vec![1.0; width] };
+    let batches = Batches { recipe: &recipe, look_ahead: 0, augmenter: &augmenter, normalisation: &normalisation };
+    let mut tempos = Vec::new();
+    for index in 0..8 {
+        let batch = batches.make(index, 1).expect("valid features");
+        let jaw: Vec<f32> = batch.lessons.chunks_exact(MOTIONS).map(|row| row[Motion::JawOpen as usize]).collect();
+        // The take may start again within the sequence; everywhere else the jaw falls by its own tempo.
+        let steps: Vec<f32> = jaw.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 0.0).collect();
+        let tempo = steps[0] / (0.25 / 50.0);
+        assert!((0.8..=1.25).contains(&tempo), "{tempo}");
+        assert!(steps.iter().all(|step| (step - steps[0]).abs() < 1e-4), "{steps:?}");
+        assert!(batch.named.iter().all(|known| *known == 0.0), "nobody knows which phones they are");
+        tempos.push(tempo);
+    }
+    assert!(tempos.iter().any(|tempo| (tempo - tempos[0]).abs() > 0.02), "{tempos:?}");
 }
 
 #[test]
@@ -99,9 +155,8 @@ fn closures_count_more_than_open_vowels() {
 
 #[test]
 fn the_learning_rate_rises_and_falls() {
-    let recipe = Recipe::shipped().expect("the shipped recipe is valid");
-    let peak = recipe.training.learning_rate;
-    assert!(learning_rate(&recipe, 0, 0.0) < 0.01 * peak);
-    assert!((learning_rate(&recipe, recipe.training.warm_up, 0.0) - peak).abs() < 1e-9);
-    assert!((learning_rate(&recipe, 100_000, 1.0) - 0.01 * peak).abs() < 1e-9);
+    let (peak, warm_up) = (1e-3, 200);
+    assert!(learning_rate(peak, warm_up, 0, 0.0) < 0.01 * peak);
+    assert!((learning_rate(peak, warm_up, warm_up, 0.0) - peak).abs() < 1e-9);
+    assert!((learning_rate(peak, warm_up, 100_000, 1.0) - 0.01 * peak).abs() < 1e-9);
 }

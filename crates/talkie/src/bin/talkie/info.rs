@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         "hears       {} Hz mono, {} mel bands every {:.0} ms",
         manifest.sample_rate,
         manifest.features.log_mel.bands,
-        manifest.frame_rate.seconds(1) * 1e3
+        manifest.frame_rate.seconds(1) * 1e3 / manifest.features.log_mel.views as f64
     );
     println!(
         "gives       {} poses per second of {} channels; looks {:.0} ms ahead, {:.1} ms with the window of its features",

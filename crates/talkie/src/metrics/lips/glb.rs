@@ -1,0 +1,120 @@
+//! The lips of a GLB file.
+
+use gltf::{
+    accessor::{DataType, Dimensions, Iter},
+    buffer::Source,
+};
+
+use super::{LipMesh, LipMeshError, inner_lips};
+use crate::animation::FaceChannel;
+use crate::metrics::curves::channel_of;
+
+impl LipMesh {
+    /// Reads the lips of a head from a binary glTF file (GLB) whose shapes have ARKit names, in any notation, in the
+    /// `targetNames` of their mesh. The skin is the primitive with the most vertices among those with a pair of inner
+    /// lips. Sparse positions are read, quantised or compressed ones are refused.
+    ///
+    /// # Errors
+    /// A file that is no valid GLB, positions that cannot be read, no names, no `jawOpen`, no lips that it opens.
+    pub fn from_glb(bytes: &[u8]) -> Result<Self, LipMeshError> {
+        let refused = |error: gltf::Error| LipMeshError::Glb(error.to_string());
+        let gltf::Gltf { document, blob } = gltf::Gltf::from_slice_without_validation(bytes).map_err(refused)?;
+        let root = document.into_json();
+        // The validation of `gltf` 1.4 panics at what it does not find.
+        let primitives = root.meshes.iter().flat_map(|mesh| &mesh.primitives);
+        if primitives.flat_map(|primitive| primitive.attributes.values()).any(|index| root.get(*index).is_none()) {
+            return Err(LipMeshError::Glb("a mesh has attributes that are not there".into()));
+        }
+        let document = gltf::Document::from_json(root).map_err(refused)?;
+        let blob = blob.ok_or_else(|| LipMeshError::Glb("there is no binary part in it".into()))?;
+        let named: Vec<_> = document.meshes().filter_map(|mesh| Some((target_names(&mesh)?, mesh))).collect();
+        if named.is_empty() {
+            return Err(LipMeshError::NoTargetNames);
+        }
+        let mut opens = false;
+        let mut skin: Option<(Vec<[f32; 3]>, Skin<'_>)> = None;
+        for (names, mesh) in named {
+            let channels: Vec<_> = names.iter().map(|name| channel_of(name)).collect();
+            let Some(jaw) = channels.iter().position(|channel| *channel == Some(FaceChannel::JawOpen)) else {
+                continue;
+            };
+            opens = true;
+            for primitive in mesh.primitives().filter(|primitive| primitive.morph_targets().len() == names.len()) {
+                let candidate = Skin { mesh: mesh.clone(), primitive, channels: channels.clone(), blob: &blob };
+                let positions = candidate.positions()?;
+                let found = inner_lips(&positions, &candidate.shape(jaw, positions.len())?);
+                if found.is_some() && skin.as_ref().is_none_or(|(biggest, _)| positions.len() > biggest.len()) {
+                    skin = Some((positions, candidate));
+                }
+            }
+        }
+        let (positions, skin) = skin.ok_or(if opens { LipMeshError::NoLipPair } else { LipMeshError::NoJawOpen })?;
+        let shapes = skin
+            .channels
+            .iter()
+            .enumerate()
+            .filter_map(|(target, channel)| Some((target, (*channel)?)))
+            .map(|(target, channel)| Ok((channel, skin.shape(target, positions.len())?)))
+            .collect::<Result<Vec<_>, LipMeshError>>()?;
+        Self::new(&positions, &shapes)
+    }
+}
+
+fn target_names(mesh: &gltf::Mesh<'_>) -> Option<Vec<String>> {
+    let extras: serde_json::Value = serde_json::from_str(mesh.extras().as_ref()?.get()).ok()?;
+    let names = extras.get("targetNames")?.as_array()?;
+    Some(names.iter().map(|name| name.as_str().unwrap_or_default().to_owned()).collect())
+}
+
+/// A primitive that may be the skin.
+struct Skin<'a> {
+    mesh: gltf::Mesh<'a>,
+    primitive: gltf::Primitive<'a>,
+    channels: Vec<Option<FaceChannel>>,
+    blob: &'a [u8],
+}
+
+impl Skin<'_> {
+    fn positions(&self) -> Result<Vec<[f32; 3]>, LipMeshError> {
+        let accessor = self.primitive.get(&gltf::Semantic::Positions);
+        accessor.and_then(|accessor| self.vectors(accessor)).ok_or_else(|| self.unreadable("POSITION".into()))
+    }
+
+    /// Displacements of `count` vertices; a target without any is still.
+    fn shape(&self, target: usize, count: usize) -> Result<Vec<[f32; 3]>, LipMeshError> {
+        let Some(accessor) = self.primitive.morph_targets().nth(target).and_then(|target| target.positions()) else {
+            return Ok(vec![[0.0; 3]; count]);
+        };
+        self.vectors(accessor)
+            .filter(|shape| shape.len() == count)
+            .ok_or_else(|| self.unreadable(format!("POSITION of morph target {target}")))
+    }
+
+    fn unreadable(&self, what: String) -> LipMeshError {
+        let mesh = self.mesh.name().map_or_else(|| self.mesh.index().to_string(), str::to_owned);
+        LipMeshError::Positions { mesh, primitive: self.primitive.index(), what }
+    }
+
+    fn vectors(&self, accessor: gltf::Accessor<'_>) -> Option<Vec<[f32; 3]>> {
+        (accessor.data_type() == DataType::F32 && accessor.dimensions() == Dimensions::Vec3).then_some(())?;
+        // The reader trusts what a file says about itself; this one may say anything.
+        let inside = |view: gltf::buffer::View<'_>, offset: usize, count: usize, size: usize| {
+            let stride = view.stride().unwrap_or(size);
+            let last = count.checked_sub(1)?.checked_mul(stride)?.checked_add(offset)?.checked_add(size)?;
+            let end = view.offset().checked_add(view.length())?;
+            (stride >= size && last <= view.length() && end <= self.blob.len()).then_some(())
+        };
+        let count = accessor.count();
+        match accessor.view() {
+            Some(view) => inside(view, accessor.offset(), count, 12)?,
+            None => (1..=self.blob.len()).contains(&count).then_some(())?,
+        }
+        if let Some(sparse) = accessor.sparse() {
+            let (indices, values) = (sparse.indices(), sparse.values());
+            inside(indices.view(), indices.offset(), sparse.count(), indices.index_type().size())?;
+            inside(values.view(), values.offset(), sparse.count(), 12)?;
+        }
+        let vectors = Iter::new(accessor, |buffer| matches!(buffer.source(), Source::Bin).then_some(self.blob))?;
+        Some(vectors.collect())
+    }
+}
