@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn views_are_the_windows_of_a_finer_hop() {
         let coarse = LogMelConfig { views: 2, window: 320, ..LogMelConfig::default() };
-        let fine = LogMelConfig { views: 1, hop: 160, ..coarse.clone() };
+        let fine = LogMelConfig { views: 1, hop: 160, ..coarse };
         let sound: Vec<f32> = (0..4_000).map(|i| ((i * i % 977) as f32 / 977.0 - 0.5) * 0.2).collect();
         let frames = LogMel::new(coarse.clone()).expect("valid").whole(&sound);
         assert_eq!((coarse.width(), coarse.span(), frames.len()), (160, 480, 13 * 160));

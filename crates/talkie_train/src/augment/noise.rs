@@ -81,9 +81,9 @@ pub(super) fn breathe(sequence: &mut Sequence, random: &mut SmallRng) {
         let at = |time: f64| ((time.max(0.0) * super::RATE) as usize).min(sequence.samples.len());
         let (from, to) = (at(phone.start), at(phone.end));
         let length = to.saturating_sub(from).max(1) as f32;
-        for index in from..to {
-            let swell = (core::f32::consts::PI * (index - from) as f32 / length).sin();
-            sequence.samples[index] += scale * swell * breath[index];
+        let pause = sequence.samples[from..to.max(from)].iter_mut().zip(&breath[from..]);
+        for (index, (sample, breath)) in pause.enumerate() {
+            *sample += scale * (core::f32::consts::PI * index as f32 / length).sin() * breath;
         }
     }
 }

@@ -302,8 +302,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("talkie_capture_{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a temporary folder");
         let floats = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-        let positions = floats(&[0.0; 9]);
-        let mut bytes = positions.clone();
+        let mut bytes = floats(&[0.0; 9]);
         bytes.extend(floats(&[0.0, 1.0]));
         bytes.extend(floats(&[0.0, 0.5, 0.8, 0.5]));
         std::fs::write(folder.join("face.bin"), &bytes).expect("a temporary file");

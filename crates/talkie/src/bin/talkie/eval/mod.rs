@@ -198,10 +198,10 @@ fn document(
     lips: Option<&LipMesh>,
     pairs: &[(&ChannelCurves, &ChannelCurves)],
 ) -> Value {
-    let by_name = |values: &mut dyn Iterator<Item = Value>| -> Value {
+    let by_name = |values: Vec<Value>| -> Value {
         recordings.iter().map(|recording| recording.name.clone()).zip(values).collect::<serde_json::Map<_, _>>().into()
     };
-    let scores = |scored: &Scored| json!({"total": scored.total, "clips": by_name(&mut scored.clips.iter().map(|score| json!(score)))});
+    let scores = |scored: &Scored| json!({"total": scored.total, "clips": by_name(scored.clips.iter().map(|score| json!(score)).collect())});
     let mut document = scored.first().map(scores).unwrap_or_default();
     document["shift_ms"] = json!(shift_ms);
     document["conditions"] = scored
@@ -233,7 +233,7 @@ fn document(
             let lips = lips.and_then(|lips| lips.vertex_error(pairs.iter().copied()));
             json!({"lip_vertex_error": lips, "channels": channels})
         };
-        let clips = by_name(&mut pairs.iter().map(|pair| difference(&[*pair])));
+        let clips = by_name(pairs.iter().map(|pair| difference(&[*pair])).collect());
         document["reference"] = json!({"total": difference(pairs), "clips": clips});
     }
     document
