@@ -5,7 +5,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 fn tiny() -> PathBuf {
@@ -109,6 +109,18 @@ fn help_names_every_command() {
     for command in ["animate", "info", "eval", "TALKIE_BACKEND"] {
         assert!(text(&output.stdout).contains(command), "{command}");
     }
+}
+
+#[test]
+fn a_reader_that_is_gone_is_no_failure() {
+    let mut command = talkie(&["info"]);
+    command.env("TALKIE_BACKEND", "tract").env("TALKIE_MODEL", assets().join("models/voice"));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Nothing is printed before the model is loaded but a few lines; the rest meets a closed pipe.
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr), "");
 }
 
 #[test]

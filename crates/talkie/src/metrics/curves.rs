@@ -62,7 +62,7 @@ pub enum CurvesError {
         /// How many columns there are.
         columns: usize,
     },
-    /// A cell of the CSV is not a number; times are seconds.
+    /// A cell of the CSV is not a number; times are seconds or time codes.
     #[error("line {line}: {cell:?} in column `{column}` is not a number")]
     Cell {
         /// Which line, from 1.
@@ -81,6 +81,13 @@ fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
+/// A time code of Live Link Face in seconds: `HH:MM:SS:FF.sss`.
+fn timecode(cell: &str) -> Option<f64> {
+    let parts: Vec<f64> = cell.split([':', ';']).map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let [hours, minutes, seconds, frames] = parts[..] else { return None };
+    Some(hours * 3600.0 + minutes * 60.0 + seconds + frames / 60.0).filter(|seconds: &f64| seconds.is_finite())
+}
+
 /// The channel a column or a shape stands for: its ARKit name in any case, with any marks between the words, and with
 /// `L` and `R` after a mark for the sides (`mouth_press_L`, `MouthPress.left`).
 pub(super) fn channel_of(name: &str) -> Option<FaceChannel> {
@@ -96,7 +103,8 @@ pub(super) fn channel_of(name: &str) -> Option<FaceChannel> {
 impl ChannelCurves {
     /// Reads a track from CSV, as `talkie animate` and many capture programs write it.
     ///
-    /// The first row names the columns: one is `time` (or `t`, `times`, `timecode`, `time_seconds`) in seconds, the
+    /// The first row names the columns: one is `time` (or `t`, `times`, `timecode`, `time_seconds`) in seconds, or in time
+    /// codes as Live Link Face writes them (`HH:MM:SS:FF.sss` at 60 frames a second, counted from the first row), the
     /// others are channels by their ARKit names, whatever the notation (`jawOpen`, `JawOpen`, `jaw_open`,
     /// `mouthPress_L`). Other columns are ignored, and so are lines that begin with `#`. An empty cell or one that says
     /// `nan` counts as 0. Rows may come in any order.
@@ -123,8 +131,12 @@ impl ChannelCurves {
             return Err(CurvesError::NoJawOpen);
         }
         let mut rows: Vec<(f64, Vec<f64>)> = Vec::new();
+        let mut coded = false;
         for (index, line) in lines {
             let (line, row) = (index + 1, cells(line));
+            // A column of time codes says so, and holds nothing else.
+            let named = rows.is_empty() && plain(&head[time]) == "timecode";
+            coded |= named && row.get(time).is_some_and(|cell| cell.contains(':'));
             if row.len() < head.len() {
                 return Err(CurvesError::Row { line, cells: row.len(), columns: head.len() });
             }
@@ -138,9 +150,21 @@ impl ChannelCurves {
                 other => other,
             };
             let weights = channels.iter().map(|(column, _)| weight(*column)).collect::<Result<_, _>>()?;
-            rows.push((number(time)?, weights));
+            let moment = match coded {
+                true => timecode(&row[time]).ok_or_else(|| CurvesError::Cell {
+                    line,
+                    column: head[time].clone(),
+                    cell: row[time].clone(),
+                })?,
+                false => number(time)?,
+            };
+            rows.push((moment, weights));
         }
         rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+        if coded {
+            let start = rows.first().map_or(0.0, |(time, _)| *time);
+            rows.iter_mut().for_each(|(time, _)| *time -= start);
+        }
         let column = |index: usize| rows.iter().map(|(_, weights)| weights[index]).collect();
         let columns = channels.iter().enumerate().map(|(index, (_, channel))| (*channel, column(index))).collect();
         Self { times: rows.iter().map(|(time, _)| *time).collect(), columns }.checked()
@@ -202,7 +226,7 @@ impl ChannelCurves {
 
     /// One channel at evenly spaced times `0, 1 / rate, ..` moved by `shift` seconds, linear between frames, constant
     /// beyond both ends; zeros if it is missing.
-    pub(super) fn resampled(&self, channel: FaceChannel, rate: f64, count: usize, shift: f64) -> Vec<f64> {
+    pub fn resampled(&self, channel: FaceChannel, rate: f64, count: usize, shift: f64) -> Vec<f64> {
         let Some((_, values)) = self.columns.iter().find(|(other, _)| *other == channel) else {
             return vec![0.0; count];
         };

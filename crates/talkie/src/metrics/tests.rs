@@ -264,3 +264,15 @@ fn times_of_another_unit_are_refused_and_never_counted() {
     }
     assert_eq!(Score::pooled([]).n, EventCounts::default());
 }
+
+#[test]
+fn live_link_counts_from_its_first_row() {
+    let csv = "Timecode,BlendShapeCount,EyeBlinkLeft,JawOpen,MouthSmile_R,HeadYaw\n\
+               10:00:00:30.000,61,0.1,0.0,0.4,0.0\n10:00:01:00.500,61,0.1,0.4,0.4,0.0\n";
+    let curves = ChannelCurves::from_csv(csv).expect("a valid table");
+    assert!(curves.times()[0] == 0.0 && (curves.end() - 30.5 / 60.0).abs() < 1e-6);
+    let names: Vec<_> = curves.channels().map(C::name).collect();
+    assert_eq!(names, ["eyeBlinkLeft", "jawOpen", "mouthSmileRight"]);
+    let wrong = ChannelCurves::from_csv("Timecode,JawOpen\n10:11,0\n10:12,0\n").expect_err("no time code");
+    assert!(wrong.to_string().contains("10:11"), "{wrong}");
+}

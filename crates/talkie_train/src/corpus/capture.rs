@@ -4,13 +4,13 @@ use std::path::Path;
 
 use base64::Engine as _;
 use talkie::animation::FaceChannel;
+use talkie::metrics::{ChannelCurves, CurvesError};
+use talkie::retarget::match_shape;
 
 use crate::teacher::{Lesson, MOTIONS, Motion};
 
 /// Poses a second that captured motion is kept at.
 pub const CAPTURE_RATE: f64 = 60.0;
-/// Frames a second of Live Link Face's time codes.
-const TIMECODE_RATE: f64 = 60.0;
 
 /// A face in motion, from time 0 on.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,35 +22,12 @@ pub struct Capture {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CaptureError {
-    /// No column or shape has the name of a channel of speech.
-    #[error("no curve is called jawOpen or like another channel of the mouth; there are: {0}")]
+    /// The table or its curves are broken.
+    #[error(transparent)]
+    Curves(#[from] CurvesError),
+    /// No curve is one of speech.
+    #[error("no curve is that of a channel of the mouth; there are: {0}")]
     NoChannels(String),
-    /// There is no column of times.
-    #[error("no column is called Timecode, time or t; there are: {0}")]
-    NoTimes(String),
-    /// A cell is no number.
-    #[error("line {line}: `{cell}` in column {column} is not {wanted}")]
-    Cell {
-        /// Line of the file, counted from 1.
-        line: usize,
-        /// Name of the column.
-        column: String,
-        /// What stands there.
-        cell: String,
-        /// What should.
-        wanted: &'static str,
-    },
-    /// Times do not increase.
-    #[error("the time of row {row} ({time} s) is not after that of the row before it")]
-    Times {
-        /// Row of values, counted from 0.
-        row: usize,
-        /// Its time in seconds.
-        time: f64,
-    },
-    /// Fewer than two rows.
-    #[error("only {0} rows of values; at least 2 are needed")]
-    Short(usize),
     /// A glTF file cannot be read.
     #[error("not a glTF file: {0}")]
     Gltf(String),
@@ -60,52 +37,34 @@ pub enum CaptureError {
 }
 
 impl Capture {
-    /// Curves over increasing times in seconds, one value in 0..=1 for each time and channel; values are linear between
-    /// the times and constant beyond them. A motion with two sides takes the mean of both.
+    /// The motions of curves; one with two sides takes the mean of both. Values that are no numbers count as 0.
     ///
     /// # Errors
-    /// No channel of speech, fewer than two times, or times that do not increase.
-    pub fn new(times: &[f64], curves: &[(FaceChannel, Vec<f32>)]) -> Result<Self, CaptureError> {
-        if times.len() < 2 {
-            return Err(CaptureError::Short(times.len()));
-        }
-        if let Some(row) = times.windows(2).position(|pair| pair[1] <= pair[0] || !pair[1].is_finite()) {
-            return Err(CaptureError::Times { row: row + 1, time: times[row + 1] });
-        }
-        let of = |channel: FaceChannel| curves.iter().find(|(name, _)| *name == channel).map(|(_, values)| values);
-        let sides: Vec<Vec<&Vec<f32>>> = Motion::ALL
-            .iter()
-            .map(|motion| motion.channels().iter().filter_map(|channel| of(*channel)).collect())
-            .collect();
-        if sides.iter().all(Vec::is_empty) {
-            return Err(CaptureError::NoChannels(
-                curves.iter().map(|(channel, _)| channel.name()).collect::<Vec<_>>().join(", "),
-            ));
-        }
-        let end = times.last().copied().unwrap_or(0.0);
-        let count = (end * CAPTURE_RATE).ceil().max(0.0) as usize + 1;
-        let mut right = 1;
-        let lessons = (0..count).map(|index| {
-            let time = index as f64 / CAPTURE_RATE;
-            while right + 1 < times.len() && times[right] <= time {
-                right += 1;
+    /// No channel of speech.
+    pub fn new(curves: &ChannelCurves) -> Result<Self, CaptureError> {
+        let count = (curves.end().max(0.0) * CAPTURE_RATE).ceil() as usize + 1;
+        let mut lessons = vec![[0.0f32; MOTIONS]; count];
+        let mut found = false;
+        for motion in Motion::ALL {
+            let there: Vec<FaceChannel> = motion
+                .channels()
+                .iter()
+                .copied()
+                .filter(|channel| curves.channels().any(|other| other == *channel))
+                .collect();
+            found |= !there.is_empty();
+            for channel in &there {
+                let values = curves.resampled(*channel, CAPTURE_RATE, count, 0.0);
+                for (lesson, value) in lessons.iter_mut().zip(values).filter(|(_, value)| value.is_finite()) {
+                    lesson[*motion as usize] += (value.clamp(0.0, 1.0) / there.len() as f64) as f32;
+                }
             }
-            let (from, to) = (times[right - 1], times[right]);
-            let share = ((time - from) / (to - from)).clamp(0.0, 1.0) as f32;
-            let mut motions = [0.0; MOTIONS];
-            for (value, curves) in motions.iter_mut().zip(&sides).filter(|(_, curves)| !curves.is_empty()) {
-                let at = |curve: &Vec<f32>| {
-                    let (a, b) =
-                        (curve.get(right - 1).copied().unwrap_or(0.0), curve.get(right).copied().unwrap_or(0.0));
-                    a + share * (b - a)
-                };
-                let sum: f32 = curves.iter().map(|curve| at(curve)).sum();
-                let mean = sum / curves.len() as f32;
-                *value = if mean.is_finite() { mean.clamp(0.0, 1.0) } else { 0.0 };
-            }
-            lesson(motions)
-        });
-        Ok(Self { lessons: lessons.collect() })
+        }
+        if !found {
+            let names: Vec<_> = curves.channels().map(FaceChannel::name).collect();
+            return Err(CaptureError::NoChannels(names.join(", ")));
+        }
+        Ok(Self { lessons: lessons.into_iter().map(lesson).collect() })
     }
 
     /// The pose at a time in seconds; that of the nearest end beyond them.
@@ -121,53 +80,12 @@ impl Capture {
         lesson(motions)
     }
 
-    /// Reads the CSV of Live Link Face (`Timecode,BlendShapeCount,EyeBlinkLeft,..`, times counted from the first row), or
-    /// one with a column `time` in seconds. Names are those of ARKit, whatever their case; other columns are left out.
+    /// Reads a table as [`ChannelCurves::from_csv`] does: that of Live Link Face, or one with times in seconds.
     ///
     /// # Errors
-    /// Missing columns, cells that are no numbers, times that do not increase.
+    /// What that refuses, or no channel of speech.
     pub fn from_csv(text: &str) -> Result<Self, CaptureError> {
-        let mut lines =
-            text.trim_start_matches('\u{feff}').lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let head: Vec<&str> =
-            lines.next().map(|(_, line)| line.split(',').map(str::trim).collect()).unwrap_or_default();
-        let named =
-            |names: &[&str]| head.iter().position(|column| names.iter().any(|name| column.eq_ignore_ascii_case(name)));
-        let clock = named(&["timecode"]);
-        let Some(time) = clock.or_else(|| named(&["time", "t", "time_s", "seconds"])) else {
-            return Err(CaptureError::NoTimes(head.join(", ")));
-        };
-        let channels: Vec<(usize, FaceChannel)> =
-            head.iter().enumerate().filter_map(|(index, column)| Some((index, channel_of(column)?))).collect();
-        if channels.is_empty() {
-            return Err(CaptureError::NoChannels(head.join(", ")));
-        }
-        let mut times = Vec::new();
-        let mut curves: Vec<(FaceChannel, Vec<f32>)> =
-            channels.iter().map(|(_, channel)| (*channel, Vec::new())).collect();
-        for (line, row) in lines {
-            let cells: Vec<&str> = row.split(',').map(str::trim).collect();
-            let wrong = |column: usize, wanted| CaptureError::Cell {
-                line: line + 1,
-                column: head.get(column).copied().unwrap_or_default().to_owned(),
-                cell: cells.get(column).copied().unwrap_or_default().to_owned(),
-                wanted,
-            };
-            let cell = |column: usize| cells.get(column).copied().unwrap_or_default();
-            times.push(if clock.is_some() {
-                timecode(cell(time)).ok_or_else(|| wrong(time, "a time code such as 12:34:56:07.890"))?
-            } else {
-                cell(time).parse().map_err(|_| wrong(time, "a time in seconds"))?
-            });
-            for ((column, _), (_, values)) in channels.iter().zip(&mut curves) {
-                values.push(cell(*column).parse().map_err(|_| wrong(*column, "a number"))?);
-            }
-        }
-        if clock.is_some() {
-            let start = times.first().copied().unwrap_or(0.0);
-            times.iter_mut().for_each(|time| *time -= start);
-        }
-        Self::new(&times, &curves)
+        Self::new(&ChannelCurves::from_csv(text)?)
     }
 
     /// Reads the first animation of a glTF or GLB file that moves morph targets with ARKit names, such as a face that was
@@ -198,10 +116,10 @@ impl Capture {
             let curves: Vec<(FaceChannel, Vec<f32>)> = names
                 .iter()
                 .enumerate()
-                .filter_map(|(target, name)| Some((channel_of(name)?, curve(target))))
+                .filter_map(|(target, name)| Some((match_shape(name).channel()?, curve(target))))
                 .collect();
             if !curves.is_empty() {
-                return Self::new(&times, &curves);
+                return Self::new(&ChannelCurves::new(times, curves)?);
             }
         }
         Err(CaptureError::NoAnimation)
@@ -229,26 +147,6 @@ fn read_buffer(path: &Path, buffer: &gltf::Buffer<'_>, blob: &mut Option<Vec<u8>
 fn lesson(motions: [f32; MOTIONS]) -> Lesson {
     let (jaw, close) = (motions[Motion::JawOpen as usize], motions[Motion::Close as usize]);
     Lesson { motions, closure: if jaw > 0.02 { (close / jaw).min(1.0) } else { 0.0 }, silence: 0.0 }
-}
-
-/// `JawOpen`, `jawOpen`, `mouth_smile_left` and `mouthSmile_L` are channels.
-fn channel_of(name: &str) -> Option<FaceChannel> {
-    let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    let name = match name.strip_suffix("_L").or_else(|| name.strip_suffix("_l")) {
-        Some(stem) => format!("{stem}left"),
-        None => match name.strip_suffix("_R").or_else(|| name.strip_suffix("_r")) {
-            Some(stem) => format!("{stem}right"),
-            None => name.to_owned(),
-        },
-    };
-    FaceChannel::ALL.into_iter().find(|channel| plain(channel.name()) == plain(&name))
-}
-
-/// `HH:MM:SS:FF.sss` in seconds.
-fn timecode(text: &str) -> Option<f64> {
-    let parts: Vec<f64> = text.split([':', ';']).map(|part| part.parse().ok()).collect::<Option<_>>()?;
-    let [hours, minutes, seconds, frames] = parts[..] else { return None };
-    Some(hours * 3600.0 + minutes * 60.0 + seconds + frames / TIMECODE_RATE)
 }
 
 fn target_names(mesh: &gltf::Mesh<'_>) -> Option<Vec<String>> {
@@ -288,13 +186,10 @@ mod tests {
     #[test]
     fn broken_curves_are_named() {
         let text = |csv: &str| Capture::from_csv(csv).expect_err("refused").to_string();
-        assert!(text("JawOpen\n0.1\n").contains("Timecode"));
-        assert!(text("time,foo\n0,1\n").contains("foo"));
-        assert!(text("time,JawOpen\n0,x\n").contains("line 2: `x` in column JawOpen"));
-        assert!(text("time,JawOpen\n0,0\n0,0\n").contains("row 1"));
-        assert!(text("time,JawOpen\n0,0\n").contains("only 1"));
-        assert!(text("Timecode,JawOpen\n10:11,0\n").contains("time code"));
-        assert!(text("").contains("no column"));
+        assert!(text("JawOpen\n0.1\n").contains("time"));
+        assert!(text("time,JawOpen\n0,x\n1,0\n").contains("line 2"));
+        let blink = ChannelCurves::new(vec![0.0, 1.0], vec![(FaceChannel::EyeBlinkLeft, vec![0.0; 2])]).expect("valid");
+        assert_eq!(Capture::new(&blink), Err(CaptureError::NoChannels("eyeBlinkLeft".into())));
     }
 
     #[test]

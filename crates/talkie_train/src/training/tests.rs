@@ -4,7 +4,7 @@ use burn::tensor::Device;
 
 use super::{Batch, Batches, Loss, Normalisation, gradients, learning_rate, moment_weight, upload};
 use talkie::animation::FaceChannel;
-use talkie::metrics::Alignment;
+use talkie::metrics::{Alignment, ChannelCurves};
 
 use crate::augment::Augmenter;
 use crate::config::{AugmentRecipe, Recipe};
@@ -112,7 +112,8 @@ fn captured_motion_takes_the_place_of_the_teacher() {
     // A jaw that falls by a quarter a second, captured with 4 s of sound.
     let times: Vec<f64> = (0..=240).map(|frame| f64::from(frame) / 60.0).collect();
     let jaw: Vec<f32> = times.iter().map(|time| (time / 4.0) as f32).collect();
-    let capture = Capture::new(&times, &[(FaceChannel::JawOpen, jaw)]).expect("valid curves");
+    let curves = ChannelCurves::new(times, vec![(FaceChannel::JawOpen, jaw)]).expect("valid curves");
+    let capture = Capture::new(&curves).expect("a jaw");
     let samples: Vec<f32> = (0..64_000).map(|i| 0.3 * (i as f32 * 0.1).sin()).collect();
     let item = Item {
         name: "take".into(),

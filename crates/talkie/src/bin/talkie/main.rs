@@ -2,11 +2,17 @@
 
 use std::{
     env, fmt,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::{Parser, Subcommand};
+
+/// Prints a line. Who reads it may have seen enough (`talkie info | head`); that is no failure.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::print(format_args!($($text)*))? };
+}
 
 mod animate;
 mod eval;
@@ -47,6 +53,13 @@ impl<E: std::error::Error> From<E> for Failure {
 impl Failure {
     fn at(path: &Path, error: impl fmt::Display) -> Self {
         Self(format!("{}: {error}", path.display()))
+    }
+}
+
+fn print(text: fmt::Arguments<'_>) -> Result<(), Failure> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure(format!("cannot print: {error}"))),
+        _ => Ok(()),
     }
 }
 

@@ -115,10 +115,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Scored { condition: *condition, clips, total: Score::pooled(&events) }
         })
         .collect();
-    print(&recordings, &scored, shift_ms);
+    print(&recordings, &scored, shift_ms)?;
     let pairs: Vec<_> = clean.iter().zip(references.iter().flatten()).collect();
     if !pairs.is_empty() {
-        print_difference(&pairs, lips.as_ref());
+        print_difference(&pairs, lips.as_ref())?;
     }
     if let Some(path) = &arguments.json {
         let document = document(&recordings, &scored, shift_ms, lips.as_ref(), &pairs);
@@ -162,32 +162,39 @@ fn animate_all(
     Ok(tracks)
 }
 
-fn print(recordings: &[Recording], scored: &[Scored], shift_ms: f64) {
-    let Some(clean) = scored.first() else { return };
+fn print(recordings: &[Recording], scored: &[Scored], shift_ms: f64) -> Result<(), Failure> {
+    let Some(clean) = scored.first() else { return Ok(()) };
     let names = recordings.iter().map(|recording| recording.name.as_str());
-    println!("{}", Table::of_scores(names.zip(&clean.clips).chain([("total", &clean.total)])));
+    say!("{}", Table::of_scores(names.zip(&clean.clips).chain([("total", &clean.total)])));
     let n = clean.total.n;
-    println!(
+    say!(
         "events: {} clips, {:.1} s, {} bilabials ({} inner), {} labiodentals, {} vowels; shift taken out: {shift_ms:.1} ms",
-        n.clips, n.seconds, n.bilabials, n.inner, n.labiodentals, n.vowels
+        n.clips,
+        n.seconds,
+        n.bilabials,
+        n.inner,
+        n.labiodentals,
+        n.vowels
     );
     if scored.len() > 1 {
         let totals: Vec<_> = scored.iter().map(|scored| (scored.condition.name(), &scored.total)).collect();
-        println!("\nall clips under each condition; +- is the change against clean in points (hundredths)");
-        println!("{}", Table::of_changes(&totals, &clean.total));
+        say!("\nall clips under each condition; +- is the change against clean in points (hundredths)");
+        say!("{}", Table::of_changes(&totals, &clean.total));
     }
+    Ok(())
 }
 
-fn print_difference(pairs: &[(&ChannelCurves, &ChannelCurves)], lips: Option<&LipMesh>) {
-    println!("\ndifference from the reference");
+fn print_difference(pairs: &[(&ChannelCurves, &ChannelCurves)], lips: Option<&LipMesh>) -> Result<(), Failure> {
+    say!("\ndifference from the reference");
     if let Some(LipVertexError { largest_mm, mean_mm }) = lips.and_then(|lips| lips.vertex_error(pairs.iter().copied()))
     {
-        println!("lip vertex error: largest {largest_mm:.2} mm, mean {mean_mm:.2} mm");
+        say!("lip vertex error: largest {largest_mm:.2} mm, mean {mean_mm:.2} mm");
     }
-    println!("{:22}{:>8}{:>8}", "", "mean", "rms");
+    say!("{:22}{:>8}{:>8}", "", "mean", "rms");
     for ChannelError { channel, mean_absolute, root_mean_square } in ChannelError::between(pairs.iter().copied()) {
-        println!("{:22}{mean_absolute:>8.3}{root_mean_square:>8.3}", channel.name());
+        say!("{:22}{mean_absolute:>8.3}{root_mean_square:>8.3}", channel.name());
     }
+    Ok(())
 }
 
 /// All figures. `total` and `clips` are those of the clean recordings; all conditions are under `conditions`.
