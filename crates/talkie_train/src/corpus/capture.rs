@@ -94,9 +94,16 @@ impl Capture {
     /// # Errors
     /// A file that is no glTF, or that has no such animation.
     pub fn from_gltf(path: &Path) -> Result<Self, CaptureError> {
-        let gltf::Gltf { document, blob } =
-            gltf::Gltf::open(path).map_err(|error| CaptureError::Gltf(error.to_string()))?;
-        let mut blob = blob;
+        let refused = |error: gltf::Error| CaptureError::Gltf(error.to_string());
+        let bytes = std::fs::read(path).map_err(|error| CaptureError::Gltf(error.to_string()))?;
+        let gltf::Gltf { document, mut blob } = gltf::Gltf::from_slice_without_validation(&bytes).map_err(refused)?;
+        let root = document.into_json();
+        // The validation of `gltf` 1.4 panics at attributes that are not there.
+        let primitives = root.meshes.iter().flat_map(|mesh| &mesh.primitives);
+        if primitives.flat_map(|primitive| primitive.attributes.values()).any(|index| root.get(*index).is_none()) {
+            return Err(CaptureError::Gltf("a mesh has attributes that are not there".into()));
+        }
+        let document = gltf::Document::from_json(root).map_err(refused)?;
         let buffers: Vec<Vec<u8>> =
             document.buffers().map(|buffer| read_buffer(path, &buffer, &mut blob)).collect::<Result<_, _>>()?;
         for channel in document.animations().flat_map(|animation| animation.channels().collect::<Vec<_>>()) {
@@ -236,6 +243,10 @@ mod tests {
         std::fs::write(&path, still.to_string()).expect("a temporary file");
         assert_eq!(Capture::from_gltf(&path), Err(CaptureError::NoAnimation));
         assert!(matches!(Capture::from_gltf(&folder.join("none.glb")), Err(CaptureError::Gltf(_))));
+        still["meshes"][0]["primitives"][0]["attributes"]["POSITION"] = serde_json::json!(9);
+        std::fs::write(&path, still.to_string()).expect("a temporary file");
+        let broken = Capture::from_gltf(&path).expect_err("an attribute that is not there").to_string();
+        assert!(broken.contains("not there"), "{broken}");
         std::fs::remove_dir_all(&folder).expect("it was made here");
     }
 }
