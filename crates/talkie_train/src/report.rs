@@ -41,6 +41,8 @@ struct Line {
     points: Vec<(f64, f64)>,
 }
 
+/// Charts are this much wider than their curves, for the legend.
+const LEGEND: f64 = 1.4;
 const COLOURS: [RGBColor; 7] = [
     RGBColor(31, 119, 180),
     RGBColor(214, 39, 40),
@@ -73,7 +75,7 @@ pub fn draw(folder: &Path, variant: &str, progress: &Progress) -> Result<(), Rep
     };
     let losses = [
         Line { name: "training speech", points: points(&|found| Some(f64::from(found.loss))) },
-        Line { name: "voices never heard", points: points(&|found| Some(f64::from(found.held_out))) },
+        Line { name: "held-out speech", points: points(&|found| Some(f64::from(found.held_out))) },
     ];
     let greatest = losses.iter().flat_map(|line| &line.points).fold(0.0, |most: f64, (_, loss)| most.max(*loss));
     chart(&folder.join(format!("{variant}-loss.svg")), &format!("{variant}: loss"), 0.0..1.05 * greatest, &losses)?;
@@ -95,8 +97,13 @@ fn chart(path: &Path, title: &str, range: Range<f64>, lines: &[Line]) -> Result<
             .margin(12)
             .x_label_area_size(36)
             .y_label_area_size(48)
-            .build_cartesian_2d(0.0..last, range.clone())?;
-        chart.configure_mesh().x_desc("steps").light_line_style(BLACK.mix(0.05)).draw()?;
+            .build_cartesian_2d(0.0..LEGEND * last, range.clone())?;
+        chart
+            .configure_mesh()
+            .x_desc("steps")
+            .x_label_formatter(&|step| format!("{step:.0}"))
+            .light_line_style(BLACK.mix(0.05))
+            .draw()?;
         for (line, colour) in lines.iter().zip(COLOURS.iter().cycle()).filter(|(line, _)| !line.points.is_empty()) {
             chart
                 .draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)))?
@@ -171,7 +178,7 @@ mod tests {
         let progress = Progress { validation: vec![found(10), found(20)], ..Progress::default() };
         draw(&folder, "clip", &progress).expect("a temporary folder");
         let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("it was drawn");
-        assert!(read("clip-loss.svg").contains("voices never heard"));
+        assert!(read("clip-loss.svg").contains("held-out speech"));
         let people = read("clip-people.svg");
         assert!(people.contains("closure AUC") && !people.contains("silence level"));
         std::fs::remove_dir_all(&folder).expect("it was made here");
