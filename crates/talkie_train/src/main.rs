@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use talkie_train::config::{Recipe, Variant};
 use talkie_train::corpus::manifest::CorpusManifest;
-use talkie_train::corpus::{Corpus, Item, synthesis, timing};
+use talkie_train::corpus::{Corpus, CorpusError, Item, synthesis, timing};
 use talkie_train::evaluate::{Report, Speaker, aligned_speech, evaluate, head};
 use talkie_train::export::write_bundle;
 use talkie_train::network::SpeechNetwork;
@@ -126,16 +126,19 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let threads = if arguments.device == DeviceName::Cpu { Threads::PartOfBatch } else { Threads::Batches };
     match arguments.stage {
         Stage::All(learning) => {
-            make(&recipe)?;
-            check(&recipe)?;
-            learn(&mut recipe, &device, threads, &learning)?;
-            export(&recipe, &device, learning.variant.as_deref(), &learning.align)
+            let corpus = make(&recipe)?;
+            check(&recipe, &corpus)?;
+            learn(&mut recipe, &corpus, &device, threads, &learning)?;
+            export(&recipe, &corpus, &device, learning.variant.as_deref(), &learning.align)
         }
-        Stage::Data => make(&recipe),
-        Stage::Check => check(&recipe),
-        Stage::Train(learning) => learn(&mut recipe, &device, threads, &learning),
+        Stage::Data => make(&recipe).map(drop),
+        Stage::Check => check(&recipe, &Corpus::load(&recipe)?),
+        Stage::Train(learning) => {
+            let corpus = Corpus::load(&recipe)?;
+            learn(&mut recipe, &corpus, &device, threads, &learning)
+        }
         Stage::Eval { align, variant, teacher, tracks } => {
-            let corpus = Corpus::load(&recipe).unwrap_or_default();
+            let corpus = corpus_if_any(&recipe)?;
             if teacher {
                 score(&recipe, &corpus, &Speaker::Teacher, &align, tracks.as_deref())?;
                 return Ok(());
@@ -152,7 +155,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             Ok(())
         }
         Stage::Report { align, out } => {
-            let corpus = Corpus::load(&recipe).unwrap_or_default();
+            let corpus = corpus_if_any(&recipe)?;
             for variant in &recipe.variants {
                 let (progress, network) = best(&recipe, variant, &device)?;
                 report::draw(&out, &variant.name, &progress)?;
@@ -166,7 +169,9 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Stage::Export { align, variant } => export(&recipe, &device, variant.as_deref(), &align),
+        Stage::Export { align, variant } => {
+            export(&recipe, &corpus_if_any(&recipe)?, &device, variant.as_deref(), &align)
+        }
     }
 }
 
@@ -175,9 +180,14 @@ fn best(recipe: &Recipe, variant: &Variant, device: &Device) -> Result<(Progress
     Ok(Checkpoint::load_best(&recipe.checkpoint(&variant.name), SpeechNetwork::new(recipe, device))?)
 }
 
-fn learn(recipe: &mut Recipe, device: &Device, threads: Threads, learning: &Learning) -> Result<(), Failure> {
+fn learn(
+    recipe: &mut Recipe,
+    corpus: &Corpus,
+    device: &Device,
+    threads: Threads,
+    learning: &Learning,
+) -> Result<(), Failure> {
     recipe.training.batch = learning.batch.unwrap_or(recipe.training.batch);
-    let corpus = Corpus::load(recipe)?;
     for (source, settings) in recipe.sources.iter().enumerate() {
         println!("{:8} {:6.1} minutes to learn from", settings.name, corpus.minutes(source));
     }
@@ -187,7 +197,7 @@ fn learn(recipe: &mut Recipe, device: &Device, threads: Threads, learning: &Lear
     }
     let budget = Budget { steps: learning.steps, seconds: learning.minutes.map(|minutes| minutes * 60.0) };
     let hardware = &learning.hardware;
-    let run = Run { recipe, corpus: &corpus, people: &people, device, threads, budget, hardware };
+    let run = Run { recipe, corpus, people: &people, device, threads, budget, hardware };
     for variant in recipe.variants(learning.variant.as_deref())? {
         train(&run, variant)?;
     }
@@ -211,20 +221,28 @@ fn device(name: DeviceName) -> Result<Device, Failure> {
 /// Share of a source's items that may be refused before its whole making is suspect.
 const MOST_REFUSED: f64 = 0.03;
 
+/// The corpus; none is an empty one, where only other speech is scored.
+fn corpus_if_any(recipe: &Recipe) -> Result<Corpus, CorpusError> {
+    match Corpus::load(recipe) {
+        Err(CorpusError::Empty(_)) => Ok(Corpus::default()),
+        other => other,
+    }
+}
+
 /// Makes the corpus and its manifest.
-fn make(recipe: &Recipe) -> Result<(), Failure> {
+fn make(recipe: &Recipe) -> Result<Corpus, Failure> {
     synthesis::make(recipe)?;
-    let manifest = CorpusManifest::of(recipe, &Corpus::load(recipe)?);
+    let corpus = Corpus::load(recipe)?;
+    let manifest = CorpusManifest::of(recipe, &corpus);
     let path = recipe.folder.join("manifest.json");
     std::fs::write(&path, serde_json::to_string_pretty(&manifest)?)
         .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     println!("{:.1} hours of speech; {}", manifest.hours, path.display());
-    Ok(())
+    Ok(corpus)
 }
 
 /// Prints the faults and the delay that is left in every source and refuses one that is off.
-fn check(recipe: &Recipe) -> Result<(), Failure> {
-    let corpus = Corpus::load(recipe)?;
+fn check(recipe: &Recipe, corpus: &Corpus) -> Result<(), Failure> {
     let mut bad = Vec::new();
     for (index, source) in recipe.sources.iter().enumerate() {
         let refused: Vec<_> = corpus.refused.iter().filter(|refused| refused.source == index).collect();
@@ -306,14 +324,19 @@ fn score(
     Ok(scores.into())
 }
 
-fn export(recipe: &Recipe, device: &Device, variant: Option<&str>, align: &[PathBuf]) -> Result<(), Failure> {
-    let corpus = Corpus::load(recipe).unwrap_or_default();
+fn export(
+    recipe: &Recipe,
+    corpus: &Corpus,
+    device: &Device,
+    variant: Option<&str>,
+    align: &[PathBuf],
+) -> Result<(), Failure> {
     for variant in recipe.variants(variant)? {
         let (progress, network) = best(recipe, variant, device)?;
         let speaker =
             Speaker::Network { recipe, variant, network: &network, normalisation: &progress.normalisation, device };
         println!("# {}\n", variant.name);
-        let scores = score(recipe, &corpus, &speaker, align, None)?;
+        let scores = score(recipe, corpus, &speaker, align, None)?;
         write_bundle(&variant.bundle, recipe, variant, &network, &progress, &scores)?;
         println!("bundle in {}\n", variant.bundle.display());
     }

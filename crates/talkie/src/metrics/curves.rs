@@ -4,6 +4,7 @@ use core::ops::Range;
 
 use super::alignment::LONGEST_SECONDS;
 use crate::animation::{FaceChannel, FaceTrack};
+use crate::retarget::match_shape;
 
 /// The motion of some channels over time, as the score reads it. A channel that is not there counts as 0.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,18 +89,6 @@ fn timecode(cell: &str) -> Option<f64> {
     Some(hours * 3600.0 + minutes * 60.0 + seconds + frames / 60.0).filter(|seconds: &f64| seconds.is_finite())
 }
 
-/// The channel a column or a shape stands for: its ARKit name in any case, with any marks between the words, and with
-/// `L` and `R` after a mark for the sides (`mouth_press_L`, `MouthPress.left`).
-pub(super) fn channel_of(name: &str) -> Option<FaceChannel> {
-    let name = name.trim();
-    let side = |mark: char, side: &str| {
-        let stem = name.strip_suffix([mark, mark.to_ascii_uppercase()])?.strip_suffix(['_', ' ', '.', '-'])?;
-        Some(plain(stem) + side)
-    };
-    let name = side('l', "left").or_else(|| side('r', "right")).unwrap_or_else(|| plain(name));
-    FaceChannel::ALL.into_iter().find(|channel| channel.name().eq_ignore_ascii_case(&name))
-}
-
 impl ChannelCurves {
     /// Reads a track from CSV, as `talkie animate` and many capture programs write it.
     ///
@@ -125,8 +114,11 @@ impl ChannelCurves {
             .iter()
             .find_map(|name| head.iter().position(|column| plain(column) == *name))
             .ok_or_else(|| CurvesError::NoTime { found: head.iter().take(5).cloned().collect() })?;
-        let channels: Vec<(usize, FaceChannel)> =
-            head.iter().enumerate().filter_map(|(index, column)| Some((index, channel_of(column)?))).collect();
+        let channels: Vec<(usize, FaceChannel)> = head
+            .iter()
+            .enumerate()
+            .filter_map(|(index, column)| Some((index, match_shape(column).channel()?)))
+            .collect();
         if !channels.iter().any(|(_, channel)| *channel == FaceChannel::JawOpen) {
             return Err(CurvesError::NoJawOpen);
         }

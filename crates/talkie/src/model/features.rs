@@ -161,6 +161,18 @@ impl LogMelConfig {
         self.window + (self.views - 1) * self.hop / self.views
     }
 
+    /// The centre of a band in hertz; fractions lie between the centres of two bands on the mel scale.
+    pub fn band_hz(&self, band: f64) -> f64 {
+        let (low, high) = (mel(f64::from(self.low_hz)), mel(f64::from(self.high_hz)));
+        hertz(low + (high - low) * (band + 1.0) / (self.bands + 1) as f64)
+    }
+
+    /// The inverse of [`band_hz`](Self::band_hz).
+    pub fn band_of(&self, hz: f64) -> f64 {
+        let (low, high) = (mel(f64::from(self.low_hz)), mel(f64::from(self.high_hz)));
+        (mel(hz) - low) / (high - low) * (self.bands + 1) as f64 - 1.0
+    }
+
     /// How many frames a clip of this many samples has: `ceil(samples / hop)`.
     pub const fn frames(&self, samples: usize) -> usize {
         samples.div_ceil(self.hop)
@@ -335,11 +347,16 @@ impl LogMel {
     }
 }
 
+fn mel(hz: f64) -> f64 {
+    2595.0 * (1.0 + hz / 700.0).log10()
+}
+
+fn hertz(mel: f64) -> f64 {
+    700.0 * (10f64.powf(mel / 2595.0) - 1.0)
+}
+
 fn mel_bands(config: &LogMelConfig) -> Result<Vec<Band>, LogMelError> {
-    let mel = |hz: f64| 2595.0 * (1.0 + hz / 700.0).log10();
-    let hertz = |mel: f64| 700.0 * (10f64.powf(mel / 2595.0) - 1.0);
-    let (low, high) = (mel(f64::from(config.low_hz)), mel(f64::from(config.high_hz)));
-    let edge = |i: usize| hertz(low + (high - low) * i as f64 / (config.bands + 1) as f64);
+    let edge = |i: usize| config.band_hz(i as f64 - 1.0);
     let bin_width = f64::from(FEATURE_SAMPLE_RATE) / config.fft as f64;
     (0..config.bands)
         .map(|band| {
@@ -375,6 +392,15 @@ mod tests {
 
     fn tone(hz: f32, samples: usize) -> Vec<f32> {
         (0..samples).map(|i| 0.5 * (core::f32::consts::TAU * hz * i as f32 / 16_000.0).sin()).collect()
+    }
+
+    #[test]
+    fn bands_and_hertz_are_inverse() {
+        let config = LogMelConfig::default();
+        for band in [-1.0, 0.0, 3.25, 79.0, 80.0] {
+            assert!((config.band_of(config.band_hz(band)) - band).abs() < 1e-9);
+        }
+        assert!((config.band_hz(-1.0) - 60.0).abs() < 1e-6 && (config.band_hz(80.0) - 7600.0).abs() < 1e-6);
     }
 
     #[test]

@@ -11,7 +11,8 @@ pub const JAW_OPEN_RADIANS: f32 = 0.4276;
 pub enum ShapeMatch {
     /// The name is exactly the channel's.
     Exact(FaceChannel),
-    /// The same name in another notation: letter case, underscores, or `_L` / `_R` for the side.
+    /// The same name in another notation: letter case, marks between the words (`_`, `-`, `.`, blank), or `L` and `R` behind
+    /// a mark for the side.
     Respelled(FaceChannel),
     /// No channel has this name.
     Unknown,
@@ -32,23 +33,21 @@ pub fn match_shape(name: &str) -> ShapeMatch {
     if let Some(channel) = FaceChannel::from_name(name) {
         return ShapeMatch::Exact(channel);
     }
-    let sided = |side: &str, word: &str| {
-        let stem = name.strip_suffix(side).or_else(|| name.strip_suffix(&side.to_ascii_lowercase()))?;
+    let name = name.trim();
+    let sided = |letter: char, word: &str| {
+        let stem = name.strip_suffix([letter, letter.to_ascii_lowercase()])?.strip_suffix(MARKS)?;
         Some(format!("{stem}{word}"))
     };
-    let spelled = sided("_L", "Left").or_else(|| sided("_R", "Right")).unwrap_or_else(|| name.to_owned());
+    let spelled = sided('L', "Left").or_else(|| sided('R', "Right")).unwrap_or_else(|| name.to_owned());
+    let plain = || spelled.chars().filter(|c| !MARKS.contains(c)).flat_map(char::to_lowercase);
     FaceChannel::ALL
         .into_iter()
-        .find(|channel| {
-            let plain = |c: &char| *c != '_';
-            spelled
-                .chars()
-                .filter(plain)
-                .flat_map(char::to_lowercase)
-                .eq(channel.name().chars().flat_map(char::to_lowercase))
-        })
+        .find(|channel| plain().eq(channel.name().chars().flat_map(char::to_lowercase)))
         .map_or(ShapeMatch::Unknown, ShapeMatch::Respelled)
 }
+
+/// What stands between the words of a name.
+const MARKS: [char; 4] = ['_', '-', '.', ' '];
 
 #[cfg(test)]
 mod tests {
@@ -66,6 +65,9 @@ mod tests {
             ("EyeBlink_Left", EyeBlinkLeft),
             ("eyeblink_l", EyeBlinkLeft),
             ("mouthSmile_R", MouthSmileRight),
+            ("MouthSmile.r", MouthSmileRight),
+            ("mouth smile-right", MouthSmileRight),
+            (" Jaw Open", JawOpen),
         ] {
             assert_eq!(match_shape(name), ShapeMatch::Respelled(channel), "{name}");
         }
@@ -73,7 +75,9 @@ mod tests {
 
     #[test]
     fn parts_of_names_never_bind() {
-        for name in ["jaw", "open", "myJawOpen", "jawOpen2", "eyeBlink", "mouth", "", "_L", "Fcl_EYE_Close"] {
+        for name in
+            ["jaw", "open", "myJawOpen", "jawOpen2", "eyeBlink", "mouth", "", "_L", ".", "jaw!Open", "Fcl_EYE_Close"]
+        {
             assert_eq!(match_shape(name), ShapeMatch::Unknown, "{name:?}");
         }
     }

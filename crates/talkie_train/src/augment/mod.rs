@@ -33,7 +33,7 @@ pub struct Sequence {
     pub passages: Vec<Passage>,
     /// Samples from frame to frame: another hop than that of the features is another tempo at the same pitch.
     pub hop: usize,
-    /// How the vocal tract differs; see [`Formants`].
+    /// What is done to the frames.
     pub formants: Formants,
 }
 
@@ -62,8 +62,8 @@ impl Passage {
 /// What is done to the frames of a sequence instead of its samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Formants {
-    /// All frequencies are those of a vocal tract this many times as short (N. Jaitly, G. Hinton, "Vocal Tract Length
-    /// Perturbation improves speech recognition", 2013), at the same pitch period.
+    /// All frequencies are multiplied by this, as by a shorter vocal tract (N. Jaitly, G. Hinton, "Vocal Tract Length
+    /// Perturbation improves speech recognition", 2013), at the same tempo.
     pub factor: f32,
     /// Bands that are not heard (D. Park et al., "SpecAugment", 2019).
     pub deaf: Vec<core::ops::Range<usize>>,
@@ -110,13 +110,11 @@ fn deaf_bands(random: &mut SmallRng, chance: f32, bands: usize) -> Vec<core::ops
 impl Formants {
     /// Changes frames of `config` in place: energies move to the bands of their new frequencies, deaf bands hear `floor`.
     pub fn apply(&self, frames: &mut [f32], config: &LogMelConfig) {
-        let (low, high) = (mel(config.low_hz.into()), mel(config.high_hz.into()));
-        let step = (high - low) / (config.bands + 1) as f64;
         let last = config.bands - 1;
         let from: Vec<(usize, f32)> = (0..config.bands)
             .map(|band| {
-                let hertz = hertz(low + step * (band + 1) as f64) / f64::from(self.factor);
-                let position = ((mel(hertz) - low) / step - 1.0).clamp(0.0, last as f64);
+                let position =
+                    config.band_of(config.band_hz(band as f64) / f64::from(self.factor)).clamp(0.0, last as f64);
                 (position as usize, position.fract() as f32)
             })
             .collect();
@@ -131,14 +129,6 @@ impl Formants {
             self.deaf.iter().for_each(|bands| frame[bands.clone()].fill(config.floor.ln()));
         }
     }
-}
-
-fn mel(hertz: f64) -> f64 {
-    1127.0 * (hertz / 700.0).ln_1p()
-}
-
-fn hertz(mel: f64) -> f64 {
-    700.0 * (mel / 1127.0).exp_m1()
 }
 
 /// Draws sequences from items.

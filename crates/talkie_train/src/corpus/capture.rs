@@ -5,10 +5,12 @@ use std::path::Path;
 use base64::Engine as _;
 use talkie::animation::FaceChannel;
 use talkie::metrics::{ChannelCurves, CurvesError};
-use talkie::retarget::match_shape;
+use talkie::retarget::{match_shape, open_gltf, target_names};
 
 use crate::teacher::{Lesson, MOTIONS, Motion};
 
+/// Longest take, in seconds.
+const LONGEST_SECONDS: f64 = 6.0 * 3600.0;
 /// Poses a second that captured motion is kept at.
 pub const CAPTURE_RATE: f64 = 60.0;
 
@@ -28,6 +30,9 @@ pub enum CaptureError {
     /// No curve is one of speech.
     #[error("no curve is that of a channel of the mouth; there are: {0}")]
     NoChannels(String),
+    /// Times reach further than anybody speaks: they are of another unit.
+    #[error("the curves end at {0} s; at most {LONGEST_SECONDS} are supported")]
+    TooLong(f64),
     /// A glTF file cannot be read.
     #[error("not a glTF file: {0}")]
     Gltf(String),
@@ -40,8 +45,11 @@ impl Capture {
     /// The motions of curves; one with two sides takes the mean of both. Values that are no numbers count as 0.
     ///
     /// # Errors
-    /// No channel of speech.
+    /// No channel of speech, or more than six hours.
     pub fn new(curves: &ChannelCurves) -> Result<Self, CaptureError> {
+        if curves.end() > LONGEST_SECONDS {
+            return Err(CaptureError::TooLong(curves.end()));
+        }
         let count = (curves.end().max(0.0) * CAPTURE_RATE).ceil() as usize + 1;
         let mut lessons = vec![[0.0f32; MOTIONS]; count];
         let mut found = false;
@@ -94,16 +102,8 @@ impl Capture {
     /// # Errors
     /// A file that is no glTF, or that has no such animation.
     pub fn from_gltf(path: &Path) -> Result<Self, CaptureError> {
-        let refused = |error: gltf::Error| CaptureError::Gltf(error.to_string());
         let bytes = std::fs::read(path).map_err(|error| CaptureError::Gltf(error.to_string()))?;
-        let gltf::Gltf { document, mut blob } = gltf::Gltf::from_slice_without_validation(&bytes).map_err(refused)?;
-        let root = document.into_json();
-        // The validation of `gltf` 1.4 panics at attributes that are not there.
-        let primitives = root.meshes.iter().flat_map(|mesh| &mesh.primitives);
-        if primitives.flat_map(|primitive| primitive.attributes.values()).any(|index| root.get(*index).is_none()) {
-            return Err(CaptureError::Gltf("a mesh has attributes that are not there".into()));
-        }
-        let document = gltf::Document::from_json(root).map_err(refused)?;
+        let gltf::Gltf { document, mut blob } = open_gltf(&bytes).map_err(CaptureError::Gltf)?;
         let buffers: Vec<Vec<u8>> =
             document.buffers().map(|buffer| read_buffer(path, &buffer, &mut blob)).collect::<Result<_, _>>()?;
         for channel in document.animations().flat_map(|animation| animation.channels().collect::<Vec<_>>()) {
@@ -156,13 +156,6 @@ fn lesson(motions: [f32; MOTIONS]) -> Lesson {
     Lesson { motions, closure: if jaw > 0.02 { (close / jaw).min(1.0) } else { 0.0 }, silence: 0.0 }
 }
 
-fn target_names(mesh: &gltf::Mesh<'_>) -> Option<Vec<String>> {
-    let extras = mesh.extras().as_ref()?;
-    let extras: serde_json::Value = serde_json::from_str(extras.get()).ok()?;
-    let names = extras.get("targetNames")?.as_array()?;
-    Some(names.iter().map(|name| name.as_str().unwrap_or_default().to_owned()).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +188,7 @@ mod tests {
         let text = |csv: &str| Capture::from_csv(csv).expect_err("refused").to_string();
         assert!(text("JawOpen\n0.1\n").contains("time"));
         assert!(text("time,JawOpen\n0,x\n1,0\n").contains("line 2"));
+        assert!(text("time,JawOpen\n0,0\n1e9,0\n").contains("at most 21600"));
         let blink = ChannelCurves::new(vec![0.0, 1.0], vec![(FaceChannel::EyeBlinkLeft, vec![0.0; 2])]).expect("valid");
         assert_eq!(Capture::new(&blink), Err(CaptureError::NoChannels("eyeBlinkLeft".into())));
     }

@@ -56,7 +56,9 @@ impl core::fmt::Display for Fault {
             Self::Overrun { seconds } => write!(f, "misaligned: phones go on for {seconds:.2} s after the sound"),
             Self::Rate { phones } => write!(f, "misaligned: {phones:.1} phones a second; people speak 4 to 30"),
             Self::Misaligned { decibels } => write!(f, "misaligned: vowels only {decibels:.0} dB louder than silence"),
-            Self::Shifted { late_ms } => write!(f, "misaligned: labels fit the sound better {late_ms:+.0} ms earlier"),
+            Self::Shifted { late_ms } => {
+                write!(f, "misaligned: labels fit the sound best when taken to be {late_ms:+.0} ms late")
+            }
         }
     }
 }

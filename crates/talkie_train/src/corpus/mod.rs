@@ -1,6 +1,7 @@
 //! The corpus: speech whose phones are known in time.
 //!
-//! Recordings with alignments or captured motion of your own lie in a folder that the recipe names; all other items are made by the scripts in `corpus/*.py` ([`synthesis`]), verified against their own sound ([`timing`], [`lint`]),
+//! Recordings of one's own, with alignments or captured motion, lie in a folder that the recipe names. All other items are
+//! made by the scripts in `corpus/*.py` ([`synthesis`]). All are verified against their own sound ([`timing`], [`lint`]),
 //! counted ([`manifest`]) and read here.
 
 pub mod capture;

@@ -85,24 +85,16 @@ mod tests {
     use crate::config::Recipe;
     use crate::teacher::Motion;
 
-    /// 16-bit mono.
     fn wav(path: &Path, rate: u32, samples: &[i16]) {
-        let size = 2 * samples.len() as u32;
-        let mut bytes = Vec::new();
-        bytes.extend(b"RIFF");
-        bytes.extend((36 + size).to_le_bytes());
-        bytes.extend(b"WAVEfmt ");
-        bytes.extend(16u32.to_le_bytes());
-        bytes.extend(1u16.to_le_bytes());
-        bytes.extend(1u16.to_le_bytes());
-        bytes.extend(rate.to_le_bytes());
-        bytes.extend((2 * rate).to_le_bytes());
-        bytes.extend(2u16.to_le_bytes());
-        bytes.extend(16u16.to_le_bytes());
-        bytes.extend(b"data");
-        bytes.extend(size.to_le_bytes());
-        samples.iter().for_each(|sample| bytes.extend(sample.to_le_bytes()));
-        std::fs::write(path, bytes).expect("a temporary file");
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: rate,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(path, spec).expect("a temporary file");
+        samples.iter().for_each(|sample| writer.write_sample(*sample).expect("a temporary file"));
+        writer.finalize().expect("a temporary file");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use gltf::{
 
 use super::{LipMesh, LipMeshError, inner_lips};
 use crate::animation::FaceChannel;
-use crate::metrics::curves::channel_of;
+use crate::retarget::{match_shape, open_gltf, target_names};
 
 impl LipMesh {
     /// Reads the lips of a head from a binary glTF file (GLB) whose shapes have ARKit names, in any notation, in the
@@ -17,15 +17,7 @@ impl LipMesh {
     /// # Errors
     /// A file that is no valid GLB, positions that cannot be read, no names, no `jawOpen`, no lips that it opens.
     pub fn from_glb(bytes: &[u8]) -> Result<Self, LipMeshError> {
-        let refused = |error: gltf::Error| LipMeshError::Glb(error.to_string());
-        let gltf::Gltf { document, blob } = gltf::Gltf::from_slice_without_validation(bytes).map_err(refused)?;
-        let root = document.into_json();
-        // The validation of `gltf` 1.4 panics at what it does not find.
-        let primitives = root.meshes.iter().flat_map(|mesh| &mesh.primitives);
-        if primitives.flat_map(|primitive| primitive.attributes.values()).any(|index| root.get(*index).is_none()) {
-            return Err(LipMeshError::Glb("a mesh has attributes that are not there".into()));
-        }
-        let document = gltf::Document::from_json(root).map_err(refused)?;
+        let gltf::Gltf { document, blob } = open_gltf(bytes).map_err(LipMeshError::Glb)?;
         let blob = blob.ok_or_else(|| LipMeshError::Glb("there is no binary part in it".into()))?;
         let named: Vec<_> = document.meshes().filter_map(|mesh| Some((target_names(&mesh)?, mesh))).collect();
         if named.is_empty() {
@@ -34,7 +26,7 @@ impl LipMesh {
         let mut opens = false;
         let mut skin: Option<(Vec<[f32; 3]>, Skin<'_>)> = None;
         for (names, mesh) in named {
-            let channels: Vec<_> = names.iter().map(|name| channel_of(name)).collect();
+            let channels: Vec<_> = names.iter().map(|name| match_shape(name).channel()).collect();
             let Some(jaw) = channels.iter().position(|channel| *channel == Some(FaceChannel::JawOpen)) else {
                 continue;
             };
@@ -58,12 +50,6 @@ impl LipMesh {
             .collect::<Result<Vec<_>, LipMeshError>>()?;
         Self::new(&positions, &shapes)
     }
-}
-
-fn target_names(mesh: &gltf::Mesh<'_>) -> Option<Vec<String>> {
-    let extras: serde_json::Value = serde_json::from_str(mesh.extras().as_ref()?.get()).ok()?;
-    let names = extras.get("targetNames")?.as_array()?;
-    Some(names.iter().map(|name| name.as_str().unwrap_or_default().to_owned()).collect())
 }
 
 /// A primitive that may be the skin.
