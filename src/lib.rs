@@ -80,7 +80,7 @@ pub mod prelude {
         rig::{BindingReport, FaceBound, FaceRig},
         voice::{
             SpeechCommands, SpeechFailed, SpeechFinished, SpeechInterrupted, SpeechStarted, Voice, VoiceClip,
-            VoiceSettings,
+            VoiceSettings, VoiceStream,
         },
     };
 }

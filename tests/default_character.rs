@@ -7,9 +7,9 @@ mod common;
 use bevy::prelude::*;
 use bevy_talkie::{
     prelude::*,
-    talkie::{metrics::Alignment, retarget::Joint},
+    talkie::{audio::AudioClip, metrics::Alignment, retarget::Joint},
 };
-use common::{record_events, talking_app, until};
+use common::{FRAME, record_events, talking_app, until};
 
 /// Channels of the tongue mesh: the plugin drives them like any other shape.
 const TONGUE: [FaceChannel; 3] = [FaceChannel::TongueTipUp, FaceChannel::TongueUp, FaceChannel::TongueOut];
@@ -37,24 +37,21 @@ fn both_characters_answer_to_all_channels() {
     }
 }
 
-#[test]
-fn a_shipped_line_closes_and_opens_the_mouth_where_its_phones_say() {
-    let mut app = talking_app(&common::assets());
-    let log = record_events(&mut app);
-    let face = spawn(&mut app, "ada.glb");
-    let clip = app.world().resource::<AssetServer>().load("voices/01_ada.ogg");
-    app.world_mut().commands().entity(face).say(clip);
-    until(&mut app, "speech to start", |world| world.get::<Voice>(face).unwrap().is_speaking());
-    let aperture = |app: &App| {
-        let pose = &app.world().get::<LivePose>(face).unwrap().0;
-        (pose.weight(FaceChannel::JawOpen) - pose.weight(FaceChannel::MouthClose)).max(0.0)
-    };
+/// Runs until nothing is said any more: how far the mouth was open at every moment of the speech.
+fn watch(app: &mut App, face: Entity, mut before_frame: impl FnMut()) -> Vec<(f64, f32)> {
     let mut shown = Vec::new();
     while app.world().get::<Voice>(face).unwrap().is_speaking() {
-        shown.push((app.world().get::<Voice>(face).unwrap().heard_seconds(), aperture(&app)));
+        let pose = &app.world().get::<LivePose>(face).unwrap().0;
+        let opening = (pose.weight(FaceChannel::JawOpen) - pose.weight(FaceChannel::MouthClose)).max(0.0);
+        shown.push((app.world().get::<Voice>(face).unwrap().heard_seconds(), opening));
+        before_frame();
         app.update();
     }
-    assert_eq!(log.of(face), ["started", "finished"]);
+    shown
+}
+
+/// Checks a mouth against the phones of the first line.
+fn closes_and_opens_as_said(shown: &[(f64, f32)]) {
     let said =
         Alignment::from_json(&std::fs::read_to_string(common::assets().join("voices/01_ada.json")).unwrap()).unwrap();
     // The least opening while a phone is spoken, on average over its kind.
@@ -75,4 +72,46 @@ fn a_shipped_line_closes_and_opens_the_mouth_where_its_phones_say() {
     let open = mean(&["AA", "AE", "AH", "EH", "AY", "AO", "OW"], f32::max, 0.0);
     assert!(open > 0.12, "vowels open the mouth by {open}");
     assert!(closed < open / 3.0, "lips at p b m: {closed}, at vowels: {open}");
+}
+
+#[test]
+fn a_shipped_line_closes_and_opens_the_mouth_where_its_phones_say() {
+    let mut app = talking_app(&common::assets());
+    let log = record_events(&mut app);
+    let face = spawn(&mut app, "ada.glb");
+    let clip = app.world().resource::<AssetServer>().load("voices/01_ada.ogg");
+    app.world_mut().commands().entity(face).say(clip);
+    until(&mut app, "speech to start", |world| world.get::<Voice>(face).unwrap().is_speaking());
+    let shown = watch(&mut app, face, || ());
+    assert_eq!(log.of(face), ["started", "finished"]);
+    closes_and_opens_as_said(&shown);
+}
+
+#[test]
+fn the_same_line_spoken_live_does_too() {
+    let mut app = talking_app(&common::assets());
+    let log = record_events(&mut app);
+    let face = spawn(&mut app, "ada.glb");
+    until(&mut app, "the live network", |world| {
+        world.resource::<Assets<FaceModel>>().contains(&TalkingFace::default().live_model)
+    });
+    let sound = AudioClip::decode(std::fs::read(common::assets().join("voices/01_ada.ogg")).unwrap()).unwrap();
+    let voice = VoiceStream::live(sound.sample_rate(), sound.channels());
+    app.world_mut().commands().entity(face).start(&voice);
+    // As much sound for every frame as it lasts, and time for the batches.
+    let mut pieces = sound.samples().chunks((FRAME.as_secs_f64() * f64::from(sound.sample_rate())).round() as usize);
+    let mut push = || {
+        match pieces.next() {
+            Some(piece) => voice.push(piece),
+            None => voice.finish(),
+        }
+        std::thread::sleep(std::time::Duration::from_millis(4));
+    };
+    while !app.world().get::<Voice>(face).unwrap().is_speaking() {
+        push();
+        app.update();
+    }
+    let shown = watch(&mut app, face, push);
+    assert_eq!(log.of(face), ["started", "finished"]);
+    closes_and_opens_as_said(&shown);
 }

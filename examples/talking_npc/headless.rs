@@ -192,10 +192,10 @@ fn write_sound(app: &App, folder: &std::path::Path, seconds: f64) -> Result<(), 
     let clips = app.world().resource::<Assets<VoiceClip>>();
     let heard = &app.world().resource::<Heard>().0;
     let rate =
-        heard.iter().find_map(|(.., clip)| Some(clips.get(clip)?.sound().sample_rate())).ok_or("nobody spoke")?;
+        heard.iter().find_map(|(.., clip)| Some(clips.get(clip)?.sound()?.sample_rate())).ok_or("nobody spoke")?;
     let mut mix = vec![[0.0_f32; 2]; (seconds * f64::from(rate)) as usize];
     for (frame, side, clip) in heard {
-        let sound = clips.get(clip).ok_or("a clip is gone")?.sound();
+        let sound = clips.get(clip).and_then(VoiceClip::sound).ok_or("a clip is gone")?;
         if sound.sample_rate() != rate {
             return Err(format!("the voices have different rates: {rate} and {} Hz", sound.sample_rate()));
         }

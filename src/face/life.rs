@@ -1,7 +1,9 @@
 //! Blinks and the small movements of gaze and head by which a silent face is alive.
 //!
 //! Figures: people blink every 2 to 8 s, closing in about 80 ms and opening in about 150 ms (Caffier et al. 2003); between
-//! fixations of some 0.4 to 3 s the eyes jump by a few degrees within 30 to 50 ms.
+//! fixations of some 0.4 to 3 s the eyes jump by a few degrees within 30 to 50 ms. Speakers blink where their speech pauses
+//! (T. Nakano, S. Kitazawa, "Eyeblink entrainment at breakpoints of speech", Exp Brain Res 205, 2010) and nod with the
+//! accents that also raise their brows (H. P. Graf et al., "Visual prosody: facial movements accompanying speech", FG 2002).
 
 use bevy_ecs::{component::Component, entity::Entity};
 use bevy_math::{EulerRot, Quat, Vec2, Vec3};
@@ -11,6 +13,12 @@ use talkie::animation::{FaceChannel, FacePose};
 const BLINK: [f32; 3] = [0.075, 0.04, 0.16];
 /// Seconds an eye takes for a jump.
 const SACCADE: f32 = 0.045;
+/// A mouth that opens less than this, as a weight of the jaw, for this many seconds pauses.
+const PAUSE: (f32, f32) = (0.04, 0.12);
+/// How many of a speaker's pauses bring a blink.
+const BLINKS_IN_PAUSES: f32 = 0.6;
+/// Head turn of a nod, in radians for a brow that is fully raised, and the seconds by which it follows.
+const NOD: (f32, f32) = (0.16, 0.09);
 /// Gaze angle in radians at which an `eyeLook` shape is fully on: about 20 degrees.
 pub(crate) const FULL_LOOK: f32 = 0.35;
 
@@ -19,11 +27,11 @@ pub(crate) const FULL_LOOK: f32 = 0.35;
 /// Movement follows from [`seed`](Self::seed) and time alone, so that the same character moves the same way in a replay.
 #[derive(Component, Debug, Clone, PartialEq)]
 pub struct FaceLife {
-    /// Blinks, default on.
+    /// Blinks, some of them where speech pauses, default on.
     pub blink: bool,
     /// Small jumps of the eyes, default on.
     pub gaze: bool,
-    /// Slow sway of the head, a little livelier while speaking, default on.
+    /// Slow sway of the head, a little livelier while speaking, and nods with accents, default on.
     pub head: bool,
     /// Where to look, in radians from straight ahead: x to the character's left, y up. Default straight ahead.
     pub look: Vec2,
@@ -57,6 +65,10 @@ pub(crate) struct LifeState {
     gaze_to: Vec2,
     /// Smoothed opening of the mouth: how lively the head is.
     energy: f32,
+    /// Seconds since the mouth was open.
+    quiet: f32,
+    /// How far the head nods, as the weight of a raised brow.
+    nod: f32,
 }
 
 impl LifeState {
@@ -75,8 +87,9 @@ impl LifeState {
 }
 
 impl FaceLife {
-    /// Lets `delta` seconds pass. `opening` is how far the mouth is open now, 0..=1.
-    pub(super) fn advance(&self, state: &mut LifeState, entity: Entity, delta: f32, opening: f32) {
+    /// Lets `delta` seconds pass. `speech` is how the face speaks now.
+    pub(super) fn advance(&self, state: &mut LifeState, entity: Entity, delta: f32, speech: &FacePose) {
+        let (opening, brow) = (speech.weight(FaceChannel::JawOpen), speech.weight(FaceChannel::BrowInnerUp));
         let seed = if self.seed == 0 { entity.index_u32().wrapping_add(1) } else { self.seed };
         if state.random == 0 {
             state.random = u64::from(seed).wrapping_mul(0xD129_0D3B_3F2B_5A11) | 1;
@@ -89,7 +102,14 @@ impl FaceLife {
         // Kept within an hour, so that the sway never loses precision.
         state.clock = (state.clock + delta) % 3600.0;
         state.energy += (opening - state.energy) * (1.0 - (-delta / 0.35).exp());
+        state.nod += (brow - state.nod) * (1.0 - (-delta / NOD.1).exp());
 
+        let paused = state.quiet >= PAUSE.1;
+        state.quiet = if opening > PAUSE.0 { 0.0 } else { state.quiet + delta };
+        let pauses = !paused && state.quiet >= PAUSE.1 && state.energy > PAUSE.0;
+        if pauses && state.until_blink > 0.5 && state.random() < BLINKS_IN_PAUSES {
+            state.until_blink = state.between(0.0, 0.12);
+        }
         state.until_blink -= delta;
         if state.until_blink < -BLINK.iter().sum::<f32>() {
             // Now and then people blink twice.
@@ -132,7 +152,7 @@ impl FaceLife {
             // Sums of incommensurable slow waves: never still, never the same twice.
             let wave = |a: f32, b: f32| (0.61 * (t * a).sin() + 0.39 * (t * b + 1.7).sin()) * lively;
             let sway = Vec3::new(wave(0.53, 1.31) * 0.016, wave(0.41, 1.07) * 0.026, wave(0.37, 0.83) * 0.012);
-            let nod = state.energy.clamp(0.0, 0.6) * 0.05;
+            let nod = state.energy.clamp(0.0, 0.6) * 0.03 + state.nod.clamp(0.0, 1.0) * NOD.0;
             pose.head_rotation *= Quat::from_euler(EulerRot::YXZ, sway.y, sway.x + nod, sway.z);
         }
     }
@@ -181,10 +201,15 @@ mod tests {
     use super::*;
 
     fn live(life: FaceLife, seconds: f32) -> Vec<FacePose> {
+        speak(life, seconds, |_| FacePose::REST)
+    }
+
+    /// What a face does that speaks as `speech` says for every time.
+    fn speak(life: FaceLife, seconds: f32, speech: impl Fn(f32) -> FacePose) -> Vec<FacePose> {
         let mut state = LifeState::default();
         (0..(seconds * 60.0) as usize)
-            .map(|_| {
-                life.advance(&mut state, Entity::PLACEHOLDER, 1.0 / 60.0, 0.0);
+            .map(|frame| {
+                life.advance(&mut state, Entity::PLACEHOLDER, 1.0 / 60.0, &speech(frame as f32 / 60.0));
                 let mut pose = FacePose::REST;
                 life.show(&state, &mut pose);
                 pose
@@ -214,6 +239,48 @@ mod tests {
         assert!(poses.iter().map(turned).fold(0.0, f32::max) > 0.5);
         let jumps = poses.windows(2).filter(|w| (w[0].left_eye - w[1].left_eye).length() > 0.002).count();
         assert!(jumps > 30, "{jumps} frames with moving eyes");
+    }
+
+    #[test]
+    fn a_speaker_blinks_where_speech_pauses() {
+        // Two seconds of speech, then one of silence.
+        let said = |time: f32| {
+            let mut pose = FacePose::REST;
+            let speaking = time % 3.0 < 2.0;
+            pose.set(FaceChannel::JawOpen, if speaking { 0.2 + 0.1 * (time * 25.0).sin() } else { 0.0 });
+            pose
+        };
+        let lids: Vec<f32> = speak(FaceLife { seed: 7, ..Default::default() }, 600.0, said)
+            .iter()
+            .map(|pose| pose.weight(FaceChannel::EyeBlinkLeft))
+            .collect();
+        let begun: Vec<f32> = (1..lids.len())
+            .filter(|frame| lids[frame - 1] == 0.0 && lids[*frame] > 0.0)
+            .map(|frame| (frame as f32 / 60.0) % 3.0)
+            .collect();
+        let at_pause = begun.iter().filter(|time| (2.1..2.5).contains(*time)).count();
+        assert!((90..=170).contains(&at_pause), "{at_pause} of 200 pauses");
+        assert!(begun.len() > at_pause + 10, "and elsewhere too: {} blinks", begun.len());
+    }
+
+    #[test]
+    fn the_head_nods_with_accents() {
+        let accent = |time: f32| {
+            let mut pose = FacePose::REST;
+            pose.set(FaceChannel::BrowInnerUp, if (1.0..1.3).contains(&time) { 0.4 } else { 0.0 });
+            pose
+        };
+        let life = FaceLife { seed: 3, ..Default::default() };
+        let pitch = |pose: &FacePose| pose.head_rotation.to_euler(EulerRot::YXZ).1;
+        let nod: Vec<f32> = speak(life.clone(), 3.0, accent)
+            .iter()
+            .zip(live(life, 3.0))
+            .map(|(spoken, silent)| pitch(spoken) - pitch(&silent))
+            .collect();
+        assert!(nod[..60].iter().all(|angle| angle.abs() < 1e-5), "still before it");
+        let greatest = nod.iter().copied().fold(0.0, f32::max).to_degrees();
+        assert!((2.0..5.0).contains(&greatest), "{greatest} degrees");
+        assert!(nod[150].abs() < 0.002, "and upright again: {}", nod[150]);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //!
 //! | layer | what it gives | how it joins |
 //! |---|---|---|
-//! | speech | lips, jaw, tongue, cheeks from [`Voice`] | first |
+//! | speech | lips, jaw, tongue, cheeks, accents of the brows from [`Voice`] | first |
 //! | [`Expression`] | what the game wants to show: a smile, a frown | added; on the mouth it yields while speech needs it |
-//! | [`FaceLife`] | blinks, small movements of gaze and head | lids by maximum, gaze and head added |
+//! | [`FaceLife`] | blinks, nods, small movements of gaze and head | lids by maximum, gaze and head added |
 //!
 //! The result is the [`LivePose`] of the frame, which the rig writes. A layer of your own goes between
 //! [`TalkieSystems::Face`] and [`TalkieSystems::Rig`].
@@ -29,7 +29,7 @@ use life::LifeState;
 
 use crate::{
     TalkieSystems,
-    inference::FaceModel,
+    inference::{FaceModel, LIVE_MODEL},
     voice::{Voice, VoiceSettings},
 };
 
@@ -40,13 +40,21 @@ const EXPRESSION_WHILE_SPEAKING: f32 = 0.35;
 ///
 /// The character below it is bound by itself when its scene is ready ([`FaceBound`](crate::rig::FaceBound)); speech starts
 /// with [`say`](crate::voice::SpeechCommands::say).
-#[derive(Component, Debug, Clone, Default)]
+#[derive(Component, Debug, Clone)]
 #[require(Voice, VoiceSettings, Expression, FaceLife, LifeState, LivePose, Transform)]
 pub struct TalkingFace {
-    /// The network that animates it. The default handle is the embedded default model.
+    /// The network that animates recorded lines, whose future is known. The default handle is the embedded default model.
     pub model: Handle<FaceModel>,
+    /// The network that animates [live voices](crate::voice::VoiceStream). Default [`LIVE_MODEL`], which is embedded too.
+    pub live_model: Handle<FaceModel>,
     /// How strongly it performs.
     pub animator: Animator,
+}
+
+impl Default for TalkingFace {
+    fn default() -> Self {
+        Self { model: Handle::default(), live_model: LIVE_MODEL, animator: Animator::default() }
+    }
 }
 
 /// What the game wants a face to show, by itself or while it speaks. Rest by default; ease it as you like.
@@ -104,9 +112,8 @@ fn compose(
     for (entity, face, voice, expression, life, mut state, mut live) in &mut faces {
         let (mut pose, speaking) = voice.speech_pose();
         face.animator.apply(&mut pose);
+        life.advance(&mut state, entity, time.delta_secs(), &pose);
         show(expression, speaking, &mut pose);
-        let opening = pose.weight(FaceChannel::JawOpen);
-        life.advance(&mut state, entity, time.delta_secs(), opening);
         life.show(&state, &mut pose);
         if !pose.is_finite() {
             pose = FacePose::REST;

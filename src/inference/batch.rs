@@ -1,7 +1,7 @@
 //! One batch: from lines that need poses to poses in their tracks.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -12,12 +12,15 @@ use bevy_ecs::{
     system::{Commands, Query, Res, ResMut},
 };
 use bevy_tasks::{AsyncComputeTaskPool, futures::check_ready};
-use talkie::{animation::FacePose, audio::AudioClip, model::Speech};
+use talkie::{animation::FacePose, model::Speech};
 
-use super::{Batches, FaceModel, InferenceStats, model::DefaultModelError};
+use super::{
+    Batches, FaceModel, InferenceStats,
+    model::{DefaultModelError, is_default},
+};
 use crate::{
     face::TalkingFace,
-    voice::{Animated, SpeechFailed, Voice},
+    voice::{Animated, Sound, SpeechFailed, Voice},
 };
 
 /// Poses each line gets from one batch at most: 1.3 seconds at 50 per second.
@@ -30,8 +33,8 @@ pub(crate) const AHEAD_SECONDS: f64 = 20.0;
 pub(crate) struct Line {
     pub(crate) speaker: Entity,
     pub(crate) id: u64,
-    sound: Arc<AudioClip>,
-    /// How many samples of the sound were pushed.
+    sound: Sound,
+    /// How many samples of a recording were pushed.
     pushed: usize,
     speech: Option<Speech>,
     pub(crate) poses: Vec<FacePose>,
@@ -40,27 +43,38 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub(crate) fn new(speaker: Entity, id: u64, sound: Arc<AudioClip>) -> Self {
+    pub(crate) fn new(speaker: Entity, id: u64, sound: Sound) -> Self {
         Self { speaker, id, sound, pushed: 0, speech: None, poses: Vec::new(), failure: None, done: false }
     }
 
     /// Gives the speech as much sound as a batch can use.
     fn listen(&mut self, model: &talkie::model::FaceModel) {
+        let (sample_rate, channels) = match &self.sound {
+            Sound::Recorded(sound) => (sound.sample_rate(), sound.channels()),
+            Sound::Live(voice) => (voice.sample_rate(), voice.channels()),
+        };
         if self.speech.is_none() {
-            match model.begin(self.sound.sample_rate(), self.sound.channels()) {
+            match model.begin(sample_rate, channels) {
                 Ok(speech) => self.speech = Some(speech),
                 Err(error) => self.failure = Some(error.to_string()),
             }
         }
         let Some(speech) = &mut self.speech else { return };
-        let manifest = model.manifest();
-        let seconds = manifest.frame_rate.seconds(FRAMES_PER_BATCH as u64) + manifest.look_ahead_seconds() + 0.1;
-        let count = (seconds * f64::from(self.sound.sample_rate())).ceil() as usize * self.sound.channels();
-        let samples = self.sound.samples();
-        let end = samples.len().min(self.pushed + count);
-        speech.push(&samples[self.pushed..end]);
-        self.pushed = end;
-        if end == samples.len() {
+        let all = match &self.sound {
+            Sound::Recorded(sound) => {
+                let manifest = model.manifest();
+                let seconds =
+                    manifest.frame_rate.seconds(FRAMES_PER_BATCH as u64) + manifest.look_ahead_seconds() + 0.1;
+                let count = (seconds * f64::from(sample_rate)).ceil() as usize * channels;
+                let samples = sound.samples();
+                let end = samples.len().min(self.pushed + count);
+                speech.push(&samples[self.pushed..end]);
+                self.pushed = end;
+                end == samples.len()
+            }
+            Sound::Live(voice) => voice.take(|samples| speech.push(samples)),
+        };
+        if all {
             speech.finish();
         }
     }
@@ -133,14 +147,14 @@ pub(super) fn dispatch(
         if !voice.wants_poses(AHEAD_SECONDS) {
             continue;
         }
-        let id = face.model.id();
+        let id = if voice.is_live() { face.live_model.id() } else { face.model.id() };
         let Some(model) = models.get(id) else {
             let reason = match server.load_state(id) {
                 LoadState::Failed(error) => Some(error.to_string()),
-                _ if id == AssetId::default() && cfg!(not(feature = "default_model")) => {
+                _ if is_default(id) && cfg!(not(feature = "default_model")) => {
                     Some("no model is set, and the feature `default_model` is off".into())
                 }
-                _ if id == AssetId::default() => default_error.as_ref().map(|error| error.0.clone()),
+                _ if is_default(id) => default_error.as_ref().map(|error| error.0.clone()),
                 _ => None,
             };
             if let Some(reason) = reason

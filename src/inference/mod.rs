@@ -19,7 +19,7 @@ use talkie::inference::{Runtime, RuntimeOptions};
 use bevy_tasks::AsyncComputeTaskPool;
 
 pub(crate) use batch::Line;
-pub use model::{FaceModel, FaceModelError, FaceModelLoader};
+pub use model::{FaceModel, FaceModelError, FaceModelLoader, LIVE_MODEL};
 
 use crate::TalkieSystems;
 

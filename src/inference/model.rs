@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use bevy_asset::{Asset, AssetLoader, LoadContext, ReadAssetBytesError, io::Reader};
+use bevy_asset::{Asset, AssetId, AssetLoader, Handle, LoadContext, ReadAssetBytesError, io::Reader, uuid_handle};
 use bevy_reflect::TypePath;
 use talkie::{
     inference::Runtime,
@@ -38,6 +38,9 @@ impl FaceModel {
         self.model.clone()
     }
 }
+
+/// The embedded network for live voices: its poses wait for no sound beyond their own moment.
+pub const LIVE_MODEL: Handle<FaceModel> = uuid_handle!("5f0c4b1e-7a52-4d0e-9d1a-2f0b6c7e8a41");
 
 /// Why a bundle could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -111,16 +114,23 @@ mod default_model {
         model::{BundleError, Manifest},
     };
 
-    use super::FaceModel;
+    use super::{FaceModel, LIVE_MODEL};
     use crate::TalkieSystems;
 
-    static MANIFEST: &[u8] = include_bytes!("../../assets/models/voice/model.json");
-    static NETWORK: &[u8] = include_bytes!("../../assets/models/voice/network.onnx");
+    /// `model.json` and network of both embedded bundles.
+    static VOICE: [&[u8]; 2] = [
+        include_bytes!("../../assets/models/voice/model.json"),
+        include_bytes!("../../assets/models/voice/network.onnx"),
+    ];
+    static LIVE_VOICE: [&[u8]; 2] = [
+        include_bytes!("../../assets/models/voice_live/model.json"),
+        include_bytes!("../../assets/models/voice_live/network.onnx"),
+    ];
 
     #[derive(Resource)]
-    struct Loading(Task<Result<FaceModel, BundleError>>);
+    struct Loading(Task<Result<[FaceModel; 2], BundleError>>);
 
-    /// Loads the embedded model in the background and puts it where the default handle points.
+    /// Loads the embedded models in the background and puts them where the default handles point.
     pub(crate) fn embed_default(app: &mut App) {
         app.add_systems(Startup, |mut commands: Commands| {
             commands.insert_resource(Loading(AsyncComputeTaskPool::get().spawn(async { load() })));
@@ -128,27 +138,37 @@ mod default_model {
         .add_systems(PostUpdate, arrive.run_if(resource_exists::<Loading>).before(TalkieSystems::Voice));
     }
 
-    fn load() -> Result<FaceModel, BundleError> {
-        let folder = Path::new("embedded default model");
-        let manifest = Manifest::parse(MANIFEST, &folder.join("model.json"))?;
-        Ok(FaceModel::new(talkie::model::FaceModel::new(manifest, NETWORK, folder, Runtime::global())?))
+    fn load() -> Result<[FaceModel; 2], BundleError> {
+        let bundle = |[json, network]: [&[u8]; 2], name: &str| -> Result<FaceModel, BundleError> {
+            let folder = Path::new(name);
+            let manifest = Manifest::parse(json, &folder.join("model.json"))?;
+            Ok(FaceModel::new(talkie::model::FaceModel::new(manifest, network, folder, Runtime::global())?))
+        };
+        Ok([bundle(VOICE, "embedded default model")?, bundle(LIVE_VOICE, "embedded live model")?])
     }
 
     fn arrive(mut commands: Commands, mut loading: ResMut<Loading>, mut models: ResMut<Assets<FaceModel>>) {
         let Some(result) = check_ready(&mut loading.0) else { return };
         commands.remove_resource::<Loading>();
         match result {
-            Ok(model) => {
-                if models.insert(AssetId::default(), model).is_err() {
-                    bevy_log::error!("talkie: the default model could not be stored");
+            Ok(loaded) => {
+                for (id, model) in [AssetId::default(), LIVE_MODEL.id()].into_iter().zip(loaded) {
+                    if models.insert(id, model).is_err() {
+                        bevy_log::error!("talkie: a default model could not be stored");
+                    }
                 }
             }
             Err(error) => {
-                bevy_log::error!("talkie: the default model cannot be used: {error}");
+                bevy_log::error!("talkie: a default model cannot be used: {error}");
                 commands.insert_resource(super::DefaultModelError(error.to_string()));
             }
         }
     }
+}
+
+/// Whether an id is that of a model which is embedded.
+pub(super) fn is_default(id: AssetId<FaceModel>) -> bool {
+    id == AssetId::default() || id == LIVE_MODEL.id()
 }
 
 /// Why there is no default model.

@@ -1,4 +1,4 @@
-//! A voice line as an asset.
+//! What a character says, as an asset.
 
 use std::sync::Arc;
 
@@ -6,33 +6,53 @@ use bevy_asset::{Asset, AssetLoader, LoadContext, io::Reader};
 use bevy_reflect::TypePath;
 use talkie::audio::{AudioClip, DecodeError};
 
-/// A voice line: decoded sound, ready to be heard and to be animated.
+use super::VoiceStream;
+
+/// A voice line: decoded sound, ready to be heard and to be animated; or a voice that is live.
 ///
 /// Loads from WAV, FLAC, Ogg Vorbis and MP3 by content, whatever audio features Bevy was built with:
 /// `asset_server.load::<VoiceClip>("line.ogg")`. Memory is 4 bytes per sample and channel.
 #[derive(Asset, TypePath, Debug, Clone)]
 pub struct VoiceClip {
-    sound: Arc<AudioClip>,
+    sound: Sound,
+}
+
+/// Where the sound of a line comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum Sound {
+    /// All of it is there.
+    Recorded(Arc<AudioClip>),
+    /// It comes while it is spoken.
+    Live(VoiceStream),
 }
 
 impl VoiceClip {
     /// Wraps sound that is already decoded.
     pub fn new(sound: AudioClip) -> Self {
-        Self { sound: Arc::new(sound) }
+        Self { sound: Sound::Recorded(Arc::new(sound)) }
     }
 
-    /// The decoded sound.
-    pub fn sound(&self) -> &AudioClip {
-        &self.sound
+    /// The decoded sound; `None` if it is live.
+    pub fn sound(&self) -> Option<&AudioClip> {
+        match &self.sound {
+            Sound::Recorded(sound) => Some(sound),
+            Sound::Live(_) => None,
+        }
     }
 
-    /// Length in seconds.
-    pub fn seconds(&self) -> f64 {
-        self.sound.seconds()
+    /// Length in seconds; `None` if it is live.
+    pub fn seconds(&self) -> Option<f64> {
+        self.sound().map(AudioClip::seconds)
     }
 
-    pub(crate) fn shared(&self) -> Arc<AudioClip> {
+    pub(crate) fn shared(&self) -> Sound {
         self.sound.clone()
+    }
+}
+
+impl From<VoiceStream> for VoiceClip {
+    fn from(voice: VoiceStream) -> Self {
+        Self { sound: Sound::Live(voice) }
     }
 }
 

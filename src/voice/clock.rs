@@ -34,6 +34,8 @@ pub(crate) struct SinkReport {
 const SNAP_SECONDS: f64 = 0.15;
 /// Time constant of the pull towards the reported position.
 const PULL_SECONDS: f64 = 0.5;
+/// A live voice is shown at most so late.
+const BEHIND_SECONDS: f64 = 0.04;
 /// A device that takes no samples for so long is gone: the line goes on without it.
 const STALL_SECONDS: f64 = 1.0;
 
@@ -52,6 +54,16 @@ impl HeardClock {
     pub(crate) fn advance(&mut self, delta: Duration) {
         self.running = true;
         self.seconds += delta.as_secs_f64();
+    }
+
+    /// Runs after the newest pose there is, in seconds, never beyond it; tells whether there was something new.
+    pub(crate) fn chase(&mut self, delta: Duration, newest: f64) -> bool {
+        self.running = true;
+        let before = self.seconds;
+        let expected = (before + delta.as_secs_f64()).min(newest);
+        // What was held up is not caught up with in slow motion.
+        self.seconds = if newest - expected > BEHIND_SECONDS { newest } else { expected.max(before) };
+        self.seconds > before
     }
 
     /// Follows a sink.
@@ -152,6 +164,23 @@ mod tests {
             let sink = SinkReport { position: position + 0.5, ..sink };
             clock.follow(frame, sink, Duration::ZERO);
             assert_eq!(clock.seconds(), position + 0.5);
+        }
+    }
+
+    #[test]
+    fn a_live_voice_is_never_shown_ahead_and_hardly_behind() {
+        let frame = Duration::from_secs_f64(FRAME);
+        let mut clock = HeardClock::default();
+        // Packets of 20 ms, all held up for 0.3 s after the first second.
+        for n in 1..=180 {
+            let now = f64::from(n) * FRAME;
+            let arrived = if (1.0..1.3).contains(&now) { 1.0 } else { now };
+            let newest = (arrived / 0.02).floor() * 0.02;
+            let before = clock.seconds();
+            let fresh = clock.chase(frame, newest);
+            assert!(clock.seconds() <= newest && clock.seconds() >= before, "{} of {newest}", clock.seconds());
+            assert!(newest - clock.seconds() <= BEHIND_SECONDS, "{} of {newest}", clock.seconds());
+            assert_eq!(fresh, !(1.05..1.29).contains(&now) && newest > before, "{now}");
         }
     }
 

@@ -5,26 +5,29 @@ mod clock;
 mod event;
 mod plugin;
 mod sound;
+mod stream;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
-use bevy_asset::Handle;
+use bevy_asset::{Assets, Handle};
 use bevy_ecs::{
     component::Component, entity::Entity, name::Name, resource::Resource, system::EntityCommands, world::EntityWorldMut,
 };
 use bevy_platform::cell::SyncCell;
-use talkie::{
-    animation::{FacePose, FaceTrack, FrameRate},
-    audio::AudioClip,
-};
+use talkie::animation::{FacePose, FaceTrack, FrameRate};
 
+pub(crate) use clip::Sound;
 pub use clip::{VoiceClip, VoiceClipError, VoiceClipLoader};
 pub use event::{SpeechFailed, SpeechFinished, SpeechInterrupted, SpeechStarted};
 pub use plugin::VoicePlugin;
 pub(crate) use plugin::speak;
+pub use stream::VoiceStream;
 
 use crate::inference::Line;
 use clock::HeardClock;
+
+/// A live voice that gives nothing new for so many seconds is silent.
+const STALE: f32 = 0.1;
 
 /// How a finished line settles: time in which the last pose gives way to rest.
 const SETTLE: Duration = Duration::from_millis(180);
@@ -92,7 +95,7 @@ struct Utterance {
     /// Tells lines of one voice apart.
     id: u64,
     clip: Handle<VoiceClip>,
-    sound: Option<Arc<AudioClip>>,
+    sound: Option<Sound>,
     animation: Animation,
     track: FaceTrack,
     stage: Stage,
@@ -125,14 +128,37 @@ enum Stage {
     Playing,
     /// Heard by nobody: runs with the time of the game.
     Simulated,
+    /// Spoken now: shows the newest poses there are, which have been the newest for so many seconds.
+    Live { stale: f32 },
     /// Over; its last poses give way to rest.
     Settling { elapsed: f32, fade: f32 },
+}
+
+impl Stage {
+    /// Whether the face shows what is spoken.
+    fn is_heard(self) -> bool {
+        matches!(self, Self::Playing | Self::Simulated | Self::Live { .. })
+    }
+
+    /// How far the face has gone back to rest by itself, 0..=1: that of a live voice of which nothing comes any more, so that
+    /// it leaves no mouth open.
+    fn settled(self) -> f32 {
+        match self {
+            Self::Live { stale } => ((stale - STALE) / SETTLE.as_secs_f32()).clamp(0.0, 1.0),
+            _ => 0.0,
+        }
+    }
+
+    /// Gives way to rest from now on, within `fade` seconds.
+    fn settle(&mut self, fade: f32) {
+        *self = Self::Settling { elapsed: self.settled() * fade, fade };
+    }
 }
 
 impl Voice {
     /// Whether a line is heard now.
     pub fn is_speaking(&self) -> bool {
-        matches!(self.current.as_ref().map(|line| line.stage), Some(Stage::Playing | Stage::Simulated))
+        self.current.as_ref().is_some_and(|line| line.stage.is_heard())
     }
 
     /// Whether nothing is heard and nothing waits.
@@ -169,8 +195,8 @@ impl Voice {
     pub fn interrupt(&mut self, fade: Duration) {
         if let Some(mut line) = self.current.take() {
             self.interrupted.push((line.clip.clone(), line.clock.seconds()));
-            if matches!(line.stage, Stage::Playing | Stage::Simulated) {
-                line.stage = Stage::Settling { elapsed: 0.0, fade: fade.as_secs_f32() };
+            if line.stage.is_heard() {
+                line.stage.settle(fade.as_secs_f32());
                 self.settle(line);
             } else {
                 self.retired.extend(line.player);
@@ -193,8 +219,11 @@ impl Voice {
     /// speech, 0..=1.
     pub fn speech_pose(&self) -> (FacePose, f32) {
         let (mut pose, mut presence) = match &self.current {
-            Some(line) if matches!(line.stage, Stage::Playing | Stage::Simulated) => {
-                (line.track.sample_seconds(line.clock.seconds()), 1.0)
+            Some(line) if line.stage.is_heard() => {
+                let mut pose = line.track.sample_seconds(line.clock.seconds());
+                let left = settling_weight(line.stage.settled(), 1.0);
+                pose.weights.iter_mut().for_each(|weight| *weight *= left);
+                (pose, left)
             }
             _ => (FacePose::REST, 0.0),
         };
@@ -233,8 +262,35 @@ impl Utterance {
         }
     }
 
+    /// Length of its sound; a live voice has none that is known.
     fn seconds(&self) -> f64 {
-        self.sound.as_ref().map_or(0.0, |sound| sound.seconds())
+        match &self.sound {
+            Some(Sound::Recorded(sound)) => sound.seconds(),
+            Some(Sound::Live(_)) => f64::INFINITY,
+            None => 0.0,
+        }
+    }
+
+    /// Whether all poses it will ever have are in its track.
+    fn is_over(&self) -> bool {
+        matches!(self.animation, Animation::Complete | Animation::Failed)
+    }
+
+    /// Whether no more sound of it will come.
+    fn is_finished(&self) -> bool {
+        match &self.sound {
+            Some(Sound::Live(voice)) => voice.is_finished(),
+            _ => true,
+        }
+    }
+
+    /// Whether there is something for the networks to hear.
+    fn has_news(&self) -> bool {
+        match &self.sound {
+            Some(Sound::Recorded(_)) => true,
+            Some(Sound::Live(voice)) => voice.has_news(),
+            None => false,
+        }
     }
 }
 
@@ -251,10 +307,15 @@ impl Voice {
     /// Whether the current line needs poses and nobody computes them yet.
     pub(crate) fn wants_poses(&self, ahead_seconds: f64) -> bool {
         self.current.as_ref().is_some_and(|line| {
-            line.sound.is_some()
+            line.has_news()
                 && matches!(line.animation, Animation::Waiting | Animation::Ready(_))
                 && line.track.end_seconds() < line.clock.seconds() + ahead_seconds
         })
+    }
+
+    /// Whether the current line is spoken live.
+    pub(crate) fn is_live(&self) -> bool {
+        self.current.as_ref().is_some_and(|line| matches!(line.sound, Some(Sound::Live(_))))
     }
 
     /// Hands the current line over to be animated at this frame rate.
@@ -302,6 +363,11 @@ pub trait SpeechCommands {
     /// [`SpeechStarted`] and [`SpeechFinished`] tell when it is heard; [`SpeechFailed`] if it cannot be.
     fn say(&mut self, clip: Handle<VoiceClip>) -> &mut Self;
 
+    /// Lets the face follow a voice that is live, after the lines that were given before, until it is
+    /// [finished](VoiceStream::finish) or interrupted. It is animated by the
+    /// [network for live voices](crate::face::TalkingFace::live_model) and not played.
+    fn start(&mut self, voice: &VoiceStream) -> &mut Self;
+
     /// Stops speaking and forgets the lines that wait; face and sound fade out within `fade`.
     ///
     /// [`SpeechInterrupted`] comes once for each line. Does nothing to a face that is silent.
@@ -311,6 +377,17 @@ pub trait SpeechCommands {
 impl SpeechCommands for EntityCommands<'_> {
     fn say(&mut self, clip: Handle<VoiceClip>) -> &mut Self {
         self.queue(move |mut entity: EntityWorldMut<'_>| with_voice(&mut entity, "say", |voice| voice.say(clip)))
+    }
+
+    fn start(&mut self, voice: &VoiceStream) -> &mut Self {
+        let clip = VoiceClip::from(voice.clone());
+        self.queue(move |mut entity: EntityWorldMut<'_>| {
+            let clip =
+                entity.world_scope(|world| world.get_resource_mut::<Assets<VoiceClip>>().map(|mut all| all.add(clip)));
+            if let Some(clip) = clip {
+                with_voice(&mut entity, "start", |voice| voice.say(clip));
+            }
+        })
     }
 
     fn interrupt(&mut self, fade: Duration) -> &mut Self {

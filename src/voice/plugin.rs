@@ -14,7 +14,7 @@ use bevy_ecs::{
 use bevy_time::{Real, Time};
 
 use super::{
-    Animation, OutputLatency, SETTLE, SpeechFailed, SpeechFinished, SpeechInterrupted, SpeechStarted, Stage, Utterance,
+    OutputLatency, SETTLE, Sound, SpeechFailed, SpeechFinished, SpeechInterrupted, SpeechStarted, Stage, Utterance,
     Voice, VoiceClip, VoiceClipLoader, VoiceSettings, settling_weight, sound,
 };
 use crate::{TalkieSystems, face::TalkingFace};
@@ -90,7 +90,7 @@ pub(crate) fn speak(
                 Progress::Ends => {
                     if let Some(mut line) = voice.current.take() {
                         commands.trigger(SpeechFinished { entity, clip: line.clip.clone() });
-                        line.stage = Stage::Settling { elapsed: 0.0, fade: SETTLE.as_secs_f32() };
+                        line.stage.settle(SETTLE.as_secs_f32());
                         voice.settle(line);
                     }
                 }
@@ -145,8 +145,14 @@ impl Frame<'_, '_, '_, '_, '_> {
                     }
                     return Progress::Goes;
                 }
+                if matches!(line.sound, Some(Sound::Live(_))) {
+                    if line.track.end_seconds() > 0.0 || line.is_over() {
+                        self.start(line, Stage::Live { stale: 0.0 });
+                    }
+                    return Progress::Goes;
+                }
                 let enough = line.track.end_seconds() >= PREROLL.min(line.seconds());
-                if enough || matches!(line.animation, Animation::Complete | Animation::Failed) {
+                if enough || line.is_over() {
                     if self.audible {
                         line.player = Some(sound::play(self.commands, self.entity, line.clip.clone(), self.settings));
                         line.stage = Stage::Starting { frames: 0 };
@@ -183,6 +189,16 @@ impl Frame<'_, '_, '_, '_, '_> {
             Stage::Simulated => {
                 line.clock.advance(self.delta.mul_f32(self.speed()));
                 if line.clock.seconds() >= line.seconds() {
+                    return Progress::Ends;
+                }
+            }
+            // What the networks still hold of a voice that fell silent is not shown any more when it ends.
+            Stage::Live { .. } if line.stage.settled() >= 1.0 && line.is_finished() => return Progress::Ends,
+            Stage::Live { stale } => {
+                let newest = line.track.end_seconds();
+                let fresh = line.clock.chase(self.delta, newest);
+                line.stage = Stage::Live { stale: if fresh { 0.0 } else { stale + self.delta.as_secs_f32() } };
+                if !fresh && line.is_over() {
                     return Progress::Ends;
                 }
             }

@@ -24,20 +24,27 @@ mod with_audio {
     use core::time::Duration;
     use talkie::audio::AudioClip;
 
-    use super::super::{VoiceClip, VoiceSettings, clock::SinkReport};
+    use super::super::{Sound, VoiceClip, VoiceSettings, clock::SinkReport};
 
-    /// Plays the samples of a clip. Runs on the audio thread: reads shared memory, nothing else.
+    /// Plays the samples of a clip; a live voice has none to play. Runs on the audio thread: reads shared memory, nothing
+    /// else.
     #[derive(Debug)]
     pub struct ClipSamples {
-        sound: Arc<AudioClip>,
+        sound: Option<Arc<AudioClip>>,
         next: usize,
+    }
+
+    impl ClipSamples {
+        fn samples(&self) -> &[f32] {
+            self.sound.as_ref().map_or(&[], |sound| sound.samples())
+        }
     }
 
     impl Iterator for ClipSamples {
         type Item = f32;
 
         fn next(&mut self) -> Option<f32> {
-            let sample = self.sound.samples().get(self.next).copied();
+            let sample = self.samples().get(self.next).copied();
             self.next += 1;
             sample
         }
@@ -45,19 +52,21 @@ mod with_audio {
 
     impl Source for ClipSamples {
         fn current_span_len(&self) -> Option<usize> {
-            Some(self.sound.samples().len().saturating_sub(self.next))
+            Some(self.samples().len().saturating_sub(self.next))
         }
 
         fn channels(&self) -> ChannelCount {
-            ChannelCount::new(self.sound.channels() as u16).unwrap_or(ChannelCount::MIN)
+            let channels = self.sound.as_ref().map_or(1, |sound| sound.channels() as u16);
+            ChannelCount::new(channels).unwrap_or(ChannelCount::MIN)
         }
 
         fn sample_rate(&self) -> SampleRate {
-            SampleRate::new(self.sound.sample_rate()).unwrap_or(SampleRate::MIN)
+            let rate = self.sound.as_ref().map_or(talkie::audio::SAMPLE_RATE, |sound| sound.sample_rate());
+            SampleRate::new(rate).unwrap_or(SampleRate::MIN)
         }
 
         fn total_duration(&self) -> Option<Duration> {
-            Some(Duration::from_secs_f64(self.sound.seconds()))
+            Some(Duration::from_secs_f64(self.sound.as_ref().map_or(0.0, |sound| sound.seconds())))
         }
     }
 
@@ -65,7 +74,11 @@ mod with_audio {
         type Decoder = ClipSamples;
 
         fn decoder(&self) -> ClipSamples {
-            ClipSamples { sound: self.shared(), next: 0 }
+            let sound = match self.shared() {
+                Sound::Recorded(sound) => Some(sound),
+                Sound::Live(_) => None,
+            };
+            ClipSamples { sound, next: 0 }
         }
     }
 
