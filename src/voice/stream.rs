@@ -117,7 +117,7 @@ mod tests {
     fn nothing_comes_after_the_end() {
         let voice = VoiceStream::live(16_000, 1);
         voice.push(&[0.1, 0.2]);
-        voice.clone().finish();
+        voice.finish();
         voice.push(&[0.3]);
         let mut heard = Vec::new();
         assert!(voice.is_finished() && voice.has_news());

@@ -105,6 +105,8 @@ pub struct TrainingRecipe {
     pub warm_up: usize,
     /// Decoupled weight decay of AdamW.
     pub weight_decay: f32,
+    /// How much of the averaged network every step keeps; it is the averaged one that is validated and exported.
+    pub average: f32,
     /// Weight of the error of the frame-to-frame difference.
     pub velocity: f32,
     /// Weight of the decision whether the lips are closed, as cross-entropy.
@@ -151,6 +153,8 @@ pub struct AugmentRecipe {
     pub formants_range: [f32; 2],
     /// Bands of the features are not heard.
     pub deaf: f32,
+    /// The voice is breathy, up to a whisper.
+    pub breathy: f32,
     /// The speaker breathes in pauses.
     pub breath: f32,
     /// The microphone is overloaded.
@@ -258,6 +262,12 @@ impl Recipe {
             "training.held_out_every",
             training.held_out_every.to_string(),
             "at least 2",
+        )?;
+        check(
+            (0.0..1.0).contains(&training.average),
+            "training.average",
+            training.average.to_string(),
+            "0 to below 1",
         )?;
         check(training.validate_every > 0, "training.validate_every", "0".into(), "at least 1")?;
         let augment = &self.augment;

@@ -95,8 +95,8 @@ impl Speaker<'_> {
         match self {
             Self::Teacher => {
                 let count = (item.seconds().max(item.said.end()) * 50.0).ceil() as usize + 1;
-                let phones: Vec<_> = item.said.phones.iter().cloned().zip(item.emphasis.iter().copied()).collect();
-                let lessons = Teacher::with_emphasis(&phones).curve(0.0, 0.02, count);
+                let phones: Vec<_> = item.said.phones.iter().cloned().zip(item.prosody.iter().copied()).collect();
+                let lessons = Teacher::with_prosody(&phones).curve(0.0, 0.02, count);
                 Ok(lessons.iter().flat_map(|lesson| lesson.motions).collect())
             }
             Self::Network { recipe, variant, network, normalisation, device } => {

@@ -20,15 +20,15 @@ use talkie::model::features::LogMelConfig;
 
 use crate::config::AugmentRecipe;
 use crate::corpus::{Item, RATE};
-use crate::teacher::Lesson;
+use crate::teacher::{Lesson, Prosody};
 
 /// A stretch of sound as a microphone would hear it, and who says what in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sequence {
     /// 16 kHz mono.
     pub samples: Vec<f32>,
-    /// The phones in it with the emphasis of each, in seconds of the frames that are made of it.
-    pub phones: Vec<(Phone, f32)>,
+    /// The phones in it with the prosody of each, in seconds of the frames that are made of it.
+    pub phones: Vec<(Phone, Prosody)>,
     /// Where the face of a speaker was captured.
     pub passages: Vec<Passage>,
     /// Samples from frame to frame: another hop than that of the features is another tempo at the same pitch.
@@ -200,6 +200,10 @@ impl<'a> Augmenter<'a> {
         sequence.samples.resize(count, 0.0);
         let end = count as f64 / RATE;
         sequence.phones.retain(|(phone, _)| phone.start < end);
+        if happens(random, recipe.breathy) {
+            let breath = random.random_range(0.2..=1.0);
+            voice::breathe_through(&mut sequence.samples, breath, random);
+        }
         if happens(random, recipe.breath) {
             noise::breathe(&mut sequence, random);
         }
@@ -241,7 +245,7 @@ impl<'a> Augmenter<'a> {
             if random.random::<f32>() < self.recipe.pause {
                 let pause = random.random_range(0.05..0.9);
                 let start = samples.len() as f64 / RATE;
-                phones.push((Phone { symbol: "SIL".into(), start, end: start + pause }, 1.0));
+                phones.push((Phone { symbol: "SIL".into(), start, end: start + pause }, Prosody::PLAIN));
                 samples.resize(samples.len() + (pause * RATE) as usize, 0.0);
             }
             let index = speaker[random.random_range(0..speaker.len())];
@@ -254,10 +258,10 @@ impl<'a> Augmenter<'a> {
                 let (start, end) = (offset + enter, offset + item.seconds());
                 passages.push(Passage { item: index, start, end, enter });
             }
-            let heard = item.said.phones.iter().zip(&item.emphasis).filter(|(phone, _)| phone.end > enter);
-            phones.extend(heard.map(|(phone, emphasis)| {
+            let heard = item.said.phones.iter().zip(&item.prosody).filter(|(phone, _)| phone.end > enter);
+            phones.extend(heard.map(|(phone, prosody)| {
                 let start = (phone.start + offset).max(0.0);
-                (Phone { symbol: phone.symbol.clone(), start, end: phone.end + offset }, *emphasis)
+                (Phone { symbol: phone.symbol.clone(), start, end: phone.end + offset }, *prosody)
             }));
         }
         samples.truncate(count);

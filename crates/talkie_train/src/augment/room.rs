@@ -7,14 +7,14 @@ use realfft::RealFftPlanner;
 
 use super::noise::gauss;
 
-const TAPS: usize = 4096;
+const TAPS: usize = 8192;
 const TRANSFORM: usize = 16_384;
 
-/// Puts the speaker into a random room: decay time 0.1 to 0.6 s, direct sound 0 to 15 dB above the rest. The direct sound
-/// keeps its place in time.
+/// Puts the speaker into a random room: decay time 0.1 to 0.7 s, direct sound from 3 dB below the rest to 15 dB above it. The
+/// direct sound keeps its place in time.
 pub(super) fn reverberate(samples: &mut [f32], random: &mut SmallRng) {
-    let decay = random.random_range(0.1f32..0.6);
-    let ratio = 10f32.powf(random.random_range(0.0f32..15.0) / 20.0);
+    let decay = random.random_range(0.1f32..0.7);
+    let ratio = 10f32.powf(random.random_range(-3.0f32..15.0) / 20.0);
     let first = random.random_range(16..400usize);
     let mut response = vec![0.0f32; TAPS];
     let mut damped = 0.0f32;

@@ -6,6 +6,7 @@ use talkie::model::features::LogMel;
 use super::{Augmenter, Formants, Sequence};
 use crate::config::{AugmentRecipe, Recipe};
 use crate::corpus::Item;
+use crate::teacher::Prosody;
 
 fn recipe() -> AugmentRecipe {
     Recipe::shipped().expect("the shipped recipe is valid").augment
@@ -22,6 +23,7 @@ fn untouched(recipe: AugmentRecipe) -> AugmentRecipe {
         tempo: 0.0,
         formants: 0.0,
         deaf: 0.0,
+        breathy: 0.0,
         breath: 0.0,
         clipping: 0.0,
         codec: 0.0,
@@ -40,8 +42,8 @@ fn item(speaker: &str) -> Item {
         phones.push(Phone { symbol: "AA".into(), start, end: start + 0.5 });
     }
     let said = Alignment { speaker: speaker.into(), phones, ..Alignment::default() };
-    let emphasis = vec![1.0; 4];
-    Item { name: "clicks".into(), source: 0, samples, said, emphasis, capture: None }
+    let prosody = vec![Prosody::PLAIN; 4];
+    Item { name: "clicks".into(), source: 0, samples, said, prosody, capture: None }
 }
 
 #[test]
@@ -128,8 +130,8 @@ fn breath_is_drawn_in_pauses_only() {
     let mut breathing = Sequence {
         samples: (0..16_000).map(|i| if i < 8_000 { 0.3 * (i as f32 * 0.2).sin() } else { 0.0 }).collect(),
         phones: vec![
-            (Phone { symbol: "AA".into(), start: 0.0, end: 0.5 }, 1.0),
-            (Phone { symbol: "SIL".into(), start: 0.5, end: 1.0 }, 1.0),
+            (Phone { symbol: "AA".into(), start: 0.0, end: 0.5 }, Prosody::PLAIN),
+            (Phone { symbol: "SIL".into(), start: 0.5, end: 1.0 }, Prosody::PLAIN),
         ],
         ..Sequence::EMPTY
     };

@@ -167,6 +167,8 @@ fn misaligned(item: &Item, levels: &[f32], loudest: f32) -> Option<Fault> {
 mod tests {
     use talkie::metrics::Alignment;
 
+    use crate::teacher::Prosody;
+
     use super::*;
 
     /// Half a second of hum between two pauses, labelled `late` seconds after it is heard.
@@ -182,13 +184,13 @@ mod tests {
             phones.push(Phone { symbol: symbol.into(), start, end: start + 0.1 });
         }
         phones.push(Phone { symbol: "SIL".into(), start: 1.5 + late, end: 2.0 + late });
-        let emphasis = vec![1.0; phones.len()];
+        let prosody = vec![Prosody::PLAIN; phones.len()];
         Item {
             name: "hum".into(),
             source: 0,
             samples,
             said: Alignment { phones, ..Alignment::default() },
-            emphasis,
+            prosody,
             capture: None,
         }
     }

@@ -16,10 +16,11 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use talkie::audio::AudioClip;
+use talkie::metrics::conditions::Condition;
 use talkie::metrics::{Alignment, AlignmentError};
 
 use crate::config::Recipe;
-use crate::teacher::emphasis;
+use crate::teacher::Prosody;
 use capture::{Capture, CaptureError};
 use textgrid::TextGridError;
 
@@ -37,8 +38,8 @@ pub struct Item {
     pub samples: Vec<f32>,
     /// Speaker and phones, the source's delay taken out.
     pub said: Alignment,
-    /// How loudly each phone is spoken; see [`emphasis`].
-    pub emphasis: Vec<f32>,
+    /// How each phone stands out.
+    pub prosody: Vec<Prosody>,
     /// What the speaker's face did; the teacher's place is taken by it.
     pub capture: Option<Capture>,
 }
@@ -47,6 +48,11 @@ impl Item {
     /// Length of the sound in seconds.
     pub fn seconds(&self) -> f64 {
         self.samples.len() as f64 / RATE
+    }
+
+    /// The same as it sounds under other circumstances.
+    pub fn heard(&self, condition: Condition) -> Self {
+        Self { samples: condition.apply(&self.samples, &self.name), ..self.clone() }
     }
 }
 
@@ -149,8 +155,8 @@ pub fn read_item(description: &Path, source: usize, late_ms: f64) -> Result<Item
     said.phones.retain(|phone| phone.end > phone.start);
     timing::end_with_the_sound(&samples, &mut said.phones);
     let name = description.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let emphasis = emphasis(&samples, RATE, &said.phones);
-    Ok(Item { name, source, samples, said, emphasis, capture: None })
+    let prosody = Prosody::measure(&samples, RATE, &said.phones);
+    Ok(Item { name, source, samples, said, prosody, capture: None })
 }
 
 /// Descriptions in a folder, sorted; an absent folder is empty.

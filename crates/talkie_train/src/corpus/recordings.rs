@@ -8,7 +8,7 @@ use talkie::metrics::Alignment;
 use super::capture::Capture;
 use super::{CorpusError, Item, RATE, read_sound, textgrid, timing};
 use crate::config::Source;
-use crate::teacher::emphasis;
+use crate::teacher::Prosody;
 
 const SOUNDS: [&str; 4] = ["wav", "flac", "ogg", "mp3"];
 /// In the order in which they are looked for.
@@ -75,8 +75,8 @@ fn read_recording(sound: &Path, source: usize, settings: &Source) -> Result<Item
         said.speaker.clone_from(&settings.name);
     }
     let name = sound.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let emphasis = emphasis(&samples, RATE, &said.phones);
-    Ok(Item { name, source, samples, said, emphasis, capture })
+    let prosody = Prosody::measure(&samples, RATE, &said.phones);
+    Ok(Item { name, source, samples, said, prosody, capture })
 }
 
 #[cfg(test)]

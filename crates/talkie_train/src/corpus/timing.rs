@@ -137,6 +137,8 @@ pub fn measure(items: &[&Item]) -> Result<Option<Delay>, LogMelError> {
 mod tests {
     use talkie::metrics::Alignment;
 
+    use crate::teacher::Prosody;
+
     use super::*;
 
     /// A hum with hisses every 400 ms, labelled `late` seconds after they are heard.
@@ -158,8 +160,8 @@ mod tests {
             phones.push(Phone { symbol: "AA".into(), start: start + 0.12, end: start + 0.4 });
         }
         let said = Alignment { phones, ..Alignment::default() };
-        let emphasis = vec![1.0; said.phones.len()];
-        Item { name: "hisses".into(), source: 0, samples, said, emphasis, capture: None }
+        let prosody = vec![Prosody::PLAIN; said.phones.len()];
+        Item { name: "hisses".into(), source: 0, samples, said, prosody, capture: None }
     }
 
     #[test]

@@ -24,10 +24,10 @@ fn progress(recipe: &Recipe) -> Progress {
 #[test]
 fn every_channel_is_there_once() {
     let mut names = channel_names();
-    assert_eq!(names.len(), 33);
+    assert_eq!(names.len(), 36);
     names.sort();
     names.dedup();
-    assert_eq!(names.len(), 33);
+    assert_eq!(names.len(), 36);
 }
 
 #[test]

@@ -13,7 +13,7 @@
 //! Temporal convolutions for sequences: S. Bai, J. Z. Kolter, V. Koltun, "An Empirical Evaluation of Generic
 //! Convolutional and Recurrent Networks for Sequence Modeling", 2018. Activation: `x sigmoid(x)` (S. Elfwing et al., 2018).
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::activation::{sigmoid, silu};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -122,6 +122,11 @@ fn dependences(device: &Device) -> [Tensor<3>; 3] {
     })
 }
 
+fn towards<const D: usize>(mine: &Param<Tensor<D>>, theirs: &Param<Tensor<D>>, share: f32) -> Param<Tensor<D>> {
+    let theirs = theirs.val();
+    mine.clone().map(|mine| mine.clone() + (theirs - mine) * share)
+}
+
 impl SpeechNetwork {
     /// A network with random weights.
     pub fn new(recipe: &Recipe, device: &Device) -> Self {
@@ -160,6 +165,26 @@ impl SpeechNetwork {
         let closing = closed * one(&values, Motion::Close);
         let hanging = jaw * one(&values, Motion::JawOpen);
         Answer { motions: values * (rest + closing + hanging), closure, phones }
+    }
+
+    /// Moves every weight a share of the way, 0..=1, towards that of another network of the same shape.
+    pub fn follow(&mut self, other: &Self, share: f32) {
+        for (mine, theirs) in self.layers_mut().zip(other.layers()) {
+            mine.weight = towards(&mine.weight, &theirs.weight, share);
+            if let (Some(bias), Some(theirs)) = (&mine.bias, &theirs.bias) {
+                mine.bias = Some(towards(bias, theirs, share));
+            }
+        }
+    }
+
+    fn layers(&self) -> impl Iterator<Item = &Linear> {
+        let blocks = self.blocks.iter().flat_map(|block| [&block.convolution.taps, &block.mix]);
+        blocks.chain([&self.first.taps, &self.hidden, &self.output, &self.phones])
+    }
+
+    fn layers_mut(&mut self) -> impl Iterator<Item = &mut Linear> {
+        let blocks = self.blocks.iter_mut().flat_map(|block| [&mut block.convolution.taps, &mut block.mix]);
+        blocks.chain([&mut self.first.taps, &mut self.hidden, &mut self.output, &mut self.phones])
     }
 
     /// Frames of the past that reach one output, all layers together.

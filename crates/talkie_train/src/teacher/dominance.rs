@@ -2,8 +2,8 @@
 
 use talkie::metrics::Phone;
 
-use super::Motion;
 use super::targets::{Articulation, Group, articulation};
+use super::{Motion, Prosody};
 
 /// A phone, or half of a diphthong, in time.
 #[derive(Debug, Clone)]
@@ -12,12 +12,17 @@ pub(super) struct Segment {
     pub(super) end: f64,
     pub(super) articulation: Articulation,
     stress: f32,
+    accent: f32,
 }
 
 /// Lips stay apart so long after the last sound and part so long before the next one, in seconds, but for no more than a
 /// share of a pause.
-const LINGER: (f64, f64) = (0.05, 0.3);
+const LINGER: (f64, f64) = (0.02, 0.2);
 const PREPARE: (f64, f64) = (0.04, 0.2);
+
+/// How far the greatest accent raises the brows, and how long they take to rise and to sink again, in seconds.
+const BROW_HEIGHT: f32 = 0.6;
+const BROW_TRAVEL: (f64, f64) = (0.22, 0.45);
 
 /// Reach before and after a phone, in seconds, at which its dominance has fallen to 1/e; and the exponent of the fall.
 /// Rounding reaches far ahead; the jaw and the tongue are quick.
@@ -30,16 +35,22 @@ fn reach(group: Group) -> (f64, f64, f64) {
     }
 }
 
-/// Splits diphthongs and gives every part its targets; every phone comes with its emphasis.
-pub(super) fn segments<'a>(phones: impl Iterator<Item = (&'a Phone, f32)>) -> Vec<Segment> {
+/// Splits diphthongs and gives every part its targets; every phone comes with its prosody.
+pub(super) fn segments<'a>(phones: impl Iterator<Item = (&'a Phone, Prosody)>) -> Vec<Segment> {
     let mut parts = Vec::with_capacity(phones.size_hint().0 * 9 / 8);
-    for (phone, emphasis) in phones {
+    for (phone, Prosody { emphasis, accent }) in phones {
         // A diphthong stays with its first vowel for three fifths of its time.
         let split = phone.start + 0.62 * phone.duration();
         let mut push = |symbol: &str, start: f64, end: f64| {
             // A long vowel is a stressed one, and opens wider: 90 % at 50 ms, 105 % at 170 ms.
             let stress = 0.9 + 0.15 * ((phone.duration() - 0.05) / 0.12).clamp(0.0, 1.0);
-            parts.push(Segment { start, end, articulation: articulation(symbol), stress: stress as f32 * emphasis });
+            parts.push(Segment {
+                start,
+                end,
+                articulation: articulation(symbol),
+                stress: stress as f32 * emphasis,
+                accent,
+            });
         };
         let halves = match phone.symbol.as_str() {
             "AY" => Some(("AA", "IH")),
@@ -90,6 +101,15 @@ impl Segment {
             return 0.0;
         }
         (0.5 + 0.5 * (core::f64::consts::PI * distance / travel).cos()) as f32
+    }
+
+    /// How far an accent raises the brows: they rise ahead of the phone and sink slowly after it.
+    pub(super) fn brow(&self, time: f64) -> f32 {
+        let centre = 0.5 * (self.start + self.end);
+        let (rise, sink) = BROW_TRAVEL;
+        let distance = if time < centre { (centre - time) / rise } else { (time - centre) / sink };
+        let shape = 0.5 + 0.5 * (core::f64::consts::PI * distance.min(1.0)).cos();
+        BROW_HEIGHT * self.accent * shape as f32
     }
 
     /// What length and emphasis do to a target: only the opening of vowels feels them.

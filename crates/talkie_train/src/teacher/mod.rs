@@ -16,10 +16,11 @@
 //!
 //! Loud vowels open wider and soft ones less (B. Lindblom, "Explaining phonetic variation: a sketch of the H&H theory",
 //! 1990; J. Huber, B. Chandrasekaran, "Effects of increasing sound pressure level on lip and jaw movement", JSLHR 49(6),
-//! 2006): see [`emphasis`].
+//! 2006), and brows rise with accents: see [`Prosody`]. Blinks and nods are not taught: a network answers with the mean of
+//! what may happen, and the mean of a blink and none is a half-shut eye. They are made while the face is shown.
 
 mod dominance;
-mod emphasis;
+mod prosody;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,7 @@ use talkie::animation::FaceChannel;
 use talkie::metrics::Phone;
 
 use dominance::{Segment, segments};
-pub use emphasis::{emphasis, is_vowel};
+pub use prosody::{Prosody, is_vowel};
 pub use targets::{Articulation, PHONES, phone_index};
 
 macro_rules! motions {
@@ -76,6 +77,7 @@ motions! {
     TongueIn => [TongueIn],
     TongueWide => [TongueWide],
     TongueNarrow => [TongueNarrow],
+    BrowUp => [BrowInnerUp, BrowOuterUpLeft, BrowOuterUpRight],
 }
 
 impl Motion {
@@ -118,17 +120,17 @@ pub struct Teacher {
 /// Beyond this distance a phone has no say, in seconds.
 const REACH: f64 = 0.5;
 /// The lips take this long to meet and to part, in seconds.
-const LIP_TRAVEL: f64 = 0.055;
+const LIP_TRAVEL: f64 = 0.046;
 
 impl Teacher {
     /// A teacher for phones in order of time (ARPAbet without stress, `SIL` for silence). Unknown symbols are silent.
     pub fn new(phones: &[Phone]) -> Self {
-        Self { segments: segments(phones.iter().map(|phone| (phone, 1.0))) }
+        Self { segments: segments(phones.iter().map(|phone| (phone, Prosody::PLAIN))) }
     }
 
-    /// A teacher for phones with the [`emphasis`] of each.
-    pub fn with_emphasis(phones: &[(Phone, f32)]) -> Self {
-        Self { segments: segments(phones.iter().map(|(phone, emphasis)| (phone, *emphasis))) }
+    /// A teacher for phones with the prosody of each.
+    pub fn with_prosody(phones: &[(Phone, Prosody)]) -> Self {
+        Self { segments: segments(phones.iter().map(|(phone, prosody)| (phone, *prosody))) }
     }
 
     /// The pose at a time in seconds; at rest far from every phone.
@@ -137,7 +139,7 @@ impl Teacher {
         let near = self.segments[from..].iter().take_while(|segment| segment.start < time + REACH);
         let mut sums = [0.0f32; MOTIONS];
         let mut weights = [1e-3f32; Articulation::GROUPS];
-        let (mut closure, mut silence, mut speech) = (0.0f32, 1e-3f32, 0.0f32);
+        let (mut closure, mut silence, mut speech, mut brow) = (0.0f32, 1e-3f32, 0.0f32, 0.0f32);
         for segment in near {
             let dominance = segment.dominance(time);
             for (motion, target) in segment.articulation.targets() {
@@ -147,6 +149,7 @@ impl Teacher {
             if segment.articulation.closes_lips {
                 closure = closure.max(segment.hold(time, LIP_TRAVEL));
             }
+            brow = brow.max(segment.brow(time));
             if segment.articulation.is_silence {
                 silence += dominance[0];
             } else {
@@ -161,6 +164,7 @@ impl Teacher {
         for motion in Motion::ALL.iter().filter(|motion| motion.parts_lips()) {
             motions[*motion as usize] *= 1.0 - closure;
         }
+        motions[Motion::BrowUp as usize] = brow;
         motions[Motion::Close as usize] = closure * motions[Motion::JawOpen as usize];
         Lesson { motions, closure, silence: silence / (silence + speech) }
     }

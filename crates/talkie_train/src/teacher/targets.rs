@@ -78,7 +78,7 @@ pub(super) fn articulation(symbol: &str) -> Articulation {
     let (targets, strengths): (&'static [(Motion, f32)], [f32; 4]) = match symbol {
         "AA" => (
             &[(M::JawOpen, 0.55), (M::LowerDown, 0.2), (M::UpperUp, 0.08), (M::TongueDown, 0.5), (M::TongueIn, 0.25)],
-            [1.0, 0.8, 0.9, 0.8],
+            [1.3, 0.8, 0.9, 0.8],
         ),
         "AE" => (
             &[
@@ -91,15 +91,14 @@ pub(super) fn articulation(symbol: &str) -> Articulation {
                 (M::TongueWide, 0.2),
                 (M::TipDown, 0.2),
             ],
-            [1.0, 1.2, 0.9, 0.8],
+            [1.3, 1.2, 0.9, 0.8],
         ),
-        "AH" => (
-            &[(M::JawOpen, 0.36), (M::LowerDown, 0.14), (M::UpperUp, 0.05), (M::TongueDown, 0.2)],
-            [0.9, 0.7, 0.7, 0.6],
-        ),
+        "AH" => {
+            (&[(M::JawOpen, 0.4), (M::LowerDown, 0.16), (M::UpperUp, 0.06), (M::TongueDown, 0.2)], [1.2, 0.7, 0.7, 0.6])
+        }
         "AO" => (
             &[
-                (M::JawOpen, 0.4),
+                (M::JawOpen, 0.44),
                 (M::Funnel, 0.38),
                 (M::Pucker, 0.25),
                 (M::LowerDown, 0.1),
@@ -107,7 +106,7 @@ pub(super) fn articulation(symbol: &str) -> Articulation {
                 (M::TongueIn, 0.35),
                 (M::TongueNarrow, 0.2),
             ],
-            [1.0, 1.4, 0.9, 0.8],
+            [1.3, 1.4, 0.9, 0.8],
         ),
         "EH" => (
             &[
@@ -119,7 +118,7 @@ pub(super) fn articulation(symbol: &str) -> Articulation {
                 (M::TongueWide, 0.2),
                 (M::TipDown, 0.15),
             ],
-            [1.0, 1.2, 0.9, 0.8],
+            [1.3, 1.2, 0.9, 0.8],
         ),
         "ER" => (
             &[
@@ -130,7 +129,7 @@ pub(super) fn articulation(symbol: &str) -> Articulation {
                 (M::TongueUp, 0.25),
                 (M::TongueIn, 0.2),
             ],
-            [0.9, 0.9, 0.8, 1.0],
+            [1.2, 0.9, 0.8, 1.0],
         ),
         "EY" => (
             &[
@@ -142,7 +141,7 @@ pub(super) fn articulation(symbol: &str) -> Articulation {
                 (M::TongueUp, 0.25),
                 (M::TongueWide, 0.25),
             ],
-            [1.0, 1.2, 0.9, 0.8],
+            [1.3, 1.2, 0.9, 0.8],
         ),
         "IH" => (
             &[
@@ -154,7 +153,7 @@ pub(super) fn articulation(symbol: &str) -> Articulation {
                 (M::TongueUp, 0.35),
                 (M::TongueWide, 0.25),
             ],
-            [0.9, 1.1, 0.8, 0.8],
+            [1.2, 1.1, 0.8, 0.8],
         ),
         "IY" => (
             &[
@@ -169,15 +168,15 @@ pub(super) fn articulation(symbol: &str) -> Articulation {
                 (M::TongueWide, 0.4),
                 (M::TipDown, 0.2),
             ],
-            [1.0, 1.3, 1.0, 0.9],
+            [1.3, 1.3, 1.0, 0.9],
         ),
         "OW" => (
             &[(M::JawOpen, 0.26), (M::Funnel, 0.38), (M::Pucker, 0.42), (M::TongueIn, 0.3), (M::TongueNarrow, 0.2)],
-            [1.0, 1.5, 0.9, 0.8],
+            [1.3, 1.5, 0.9, 0.8],
         ),
         "UH" => (
             &[(M::JawOpen, 0.15), (M::Funnel, 0.28), (M::Pucker, 0.42), (M::TongueUp, 0.2), (M::TongueIn, 0.3)],
-            [0.9, 1.4, 0.8, 0.8],
+            [1.2, 1.4, 0.8, 0.8],
         ),
         "UW" => (
             &[
@@ -188,29 +187,29 @@ pub(super) fn articulation(symbol: &str) -> Articulation {
                 (M::TongueIn, 0.4),
                 (M::TongueNarrow, 0.3),
             ],
-            [1.0, 1.5, 1.0, 0.8],
+            [1.3, 1.5, 1.0, 0.8],
         ),
         "P" | "B" => (
             &[
-                (M::JawOpen, 0.05),
+                (M::JawOpen, 0.08),
                 (M::Press, 0.36),
                 (M::RollLower, 0.2),
                 (M::RollUpper, 0.16),
                 (M::ShrugLower, 0.1),
                 (M::CheekPuff, 0.14),
             ],
-            [1.7, 0.15, 1.8, 0.1],
+            [1.4, 0.15, 1.8, 0.1],
         ),
         "M" => (
             &[
-                (M::JawOpen, 0.05),
+                (M::JawOpen, 0.08),
                 (M::Press, 0.32),
                 (M::RollLower, 0.24),
                 (M::RollUpper, 0.18),
                 (M::ShrugLower, 0.12),
                 (M::ShrugUpper, 0.06),
             ],
-            [1.7, 0.15, 1.8, 0.1],
+            [1.4, 0.15, 1.8, 0.1],
         ),
         "F" | "V" => (
             &[(M::JawOpen, 0.11), (M::RollLower, 0.6), (M::UpperUp, 0.4), (M::ShrugLower, 0.12)],

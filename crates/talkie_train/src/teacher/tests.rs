@@ -1,6 +1,6 @@
 use talkie::metrics::Phone;
 
-use super::{Lesson, Motion, Teacher};
+use super::{Lesson, Motion, Prosody, Teacher};
 
 fn phones(symbols: &[&str], length: f64) -> Vec<Phone> {
     symbols
@@ -90,4 +90,16 @@ fn motion_is_smooth() {
             assert!((after - before).abs() < 0.1, "{before} to {after} within 5 ms");
         }
     }
+}
+
+#[test]
+fn brows_rise_to_an_accent_and_sink_after_it() {
+    let plain = |phone: Phone| (phone, Prosody::PLAIN);
+    let mut said: Vec<_> = phones(&["SIL", "D", "AA", "N", "D", "IH", "D"], 0.12).into_iter().map(plain).collect();
+    let brow = |said: &[(Phone, Prosody)], time: f64| Teacher::with_prosody(said).at(time).motion(Motion::BrowUp);
+    assert_eq!(brow(&said, 0.3), 0.0, "nothing stands out");
+    said[2].1.accent = 0.8;
+    assert!((brow(&said, 0.3) - 0.48).abs() < 1e-3);
+    assert!(brow(&said, 0.2) > 0.1 && brow(&said, 0.05) == 0.0, "they rise ahead of the vowel");
+    assert!(brow(&said, 0.5) > 0.1 && brow(&said, 0.8) == 0.0, "and sink slowly");
 }

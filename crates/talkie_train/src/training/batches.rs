@@ -129,7 +129,7 @@ impl<'a> Batches<'a> {
         batch.features.extend_from_slice(&heard);
         let step = features.hop as f64 / crate::corpus::RATE;
         let first = -(self.look_ahead as f64) * step;
-        let lessons = Teacher::with_emphasis(&sequence.phones).curve(first, step, frames);
+        let lessons = Teacher::with_prosody(&sequence.phones).curve(first, step, frames);
         for (frame, lesson) in lessons.iter().enumerate() {
             let time = first + frame as f64 * step;
             let spoken = sequence.phones.iter().rfind(|(phone, _)| phone.start <= time && time < phone.end);

@@ -59,6 +59,8 @@ pub struct Checkpoint {
     pub progress: Progress,
     /// The weights.
     pub network: SpeechNetwork,
+    /// Their running mean over the steps, without gradients.
+    pub average: SpeechNetwork,
     /// The optimiser's memory.
     pub optimiser: ModuleOptimizer,
 }
@@ -107,20 +109,16 @@ impl Checkpoint {
     ///
     /// # Errors
     /// Files that cannot be written.
-    pub fn save(
-        folder: &Path,
-        progress: &Progress,
-        network: &SpeechNetwork,
-        optimiser: &ModuleOptimizer,
-    ) -> Result<(), CheckpointError> {
+    pub fn save(&self, folder: &Path) -> Result<(), CheckpointError> {
         let path = folder.join("progress.json");
         let file = |source| CheckpointError::File { path: path.clone(), source };
         std::fs::create_dir_all(folder).map_err(file)?;
-        let weights = folder.join("network.bpk");
-        let record = network.clone().into_record();
-        replace(&weights, |partial| record.save(partial))?;
-        replace(&folder.join("optimiser.bpk"), |partial| optimiser.save(partial))?;
-        let text = serde_json::to_string_pretty(progress)
+        for (name, network) in [("network.bpk", &self.network), ("average.bpk", &self.average)] {
+            let record = network.clone().into_record();
+            replace(&folder.join(name), |partial| record.save(partial))?;
+        }
+        replace(&folder.join("optimiser.bpk"), |partial| self.optimiser.save(partial))?;
+        let text = serde_json::to_string_pretty(&self.progress)
             .map_err(|source| CheckpointError::Form { path: path.clone(), source })?;
         std::fs::write(&path, text).map_err(file)
     }
@@ -137,10 +135,11 @@ impl Checkpoint {
         if !folder.join("progress.json").exists() {
             return Ok(None);
         }
+        let (_, average) = Self::load_network(folder, "average.bpk", network.valid())?;
         let (progress, network) = Self::load_network(folder, "network.bpk", network)?;
         let path = folder.join("optimiser.bpk");
         let optimiser = optimiser.load(&path).map_err(|source| CheckpointError::Weights { path, source })?;
-        Ok(Some(Self { progress, network, optimiser }))
+        Ok(Some(Self { progress, network, average, optimiser }))
     }
 
     /// Keeps a network apart as the best one so far.

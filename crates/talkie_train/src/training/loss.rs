@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::Target;
 use crate::config::TrainingRecipe;
 use crate::network::Answer;
-use crate::teacher::{Lesson, MOTIONS, Motion};
+use crate::teacher::{Lesson, MOTIONS, Motion, PHONES};
 
 /// How much an error of each motion counts: what is small or rare on a face counts more per unit.
 fn importance(motion: Motion) -> f32 {
@@ -54,7 +54,13 @@ fn gap_factor(motion: Motion) -> f32 {
 pub fn moment_weight(lesson: &Lesson) -> f32 {
     let rounding = lesson.motion(Motion::Pucker) + lesson.motion(Motion::Funnel);
     let tuck = lesson.motion(Motion::RollLower) * (1.0 - lesson.closure);
-    1.0 + 3.5 * lesson.closure + 1.2 * rounding + 1.5 * tuck + 1.5 * lesson.silence
+    1.0 + 3.5 * lesson.closure + 1.2 * rounding + 1.5 * tuck + 2.5 * lesson.silence
+}
+
+/// How much it counts to keep the lips open during a phone: those that sound most like closed lips, or nearly close them,
+/// are what a network confuses with P, B, M.
+fn doubt(phone: &str) -> f32 {
+    if matches!(phone, "F" | "V" | "W" | "N" | "NG" | "L" | "DH") { 3.0 } else { 1.0 }
 }
 
 /// Weighted squared error of the poses, of their change from frame to frame and of the opening of the lips, and the
@@ -64,6 +70,8 @@ pub struct Loss {
     importance: Tensor<3>,
     aperture: Tensor<3>,
     gap: Tensor<3>,
+    /// Of every phone.
+    doubts: Tensor<1>,
     velocity: f32,
     closure: f32,
     phones: f32,
@@ -85,6 +93,10 @@ impl Loss {
             importance: row(importance),
             aperture: row(aperture_factor),
             gap: row(gap_factor),
+            doubts: Tensor::from_data(
+                TensorData::new(PHONES.iter().map(|phone| doubt(phone)).collect(), [PHONES.len()]),
+                device,
+            ),
             velocity: recipe.velocity,
             closure: recipe.closure,
             phones: recipe.phones,
@@ -94,10 +106,12 @@ impl Loss {
     /// The loss of a batch.
     pub fn of(&self, said: Answer, wanted: Target) -> Tensor<1> {
         let Target { lessons, closures, phones, named: known, moments } = wanted;
-        let [_, frames, _] = lessons.dims();
+        let [count, frames, _] = lessons.dims();
         let heard = moments.clone().clamp(0.0, 1.0);
+        let doubts = self.doubts.clone().select(0, phones.clone().reshape([count * frames]));
+        let doubts = doubts.reshape([count, frames, 1]);
         let decided: Tensor<3> = closures.clone() * log_sigmoid(said.closure.clone()) * (1.0 + CLOSED_WEIGHT)
-            + (1.0 - closures) * log_sigmoid(-said.closure);
+            + (1.0 - closures) * doubts * log_sigmoid(-said.closure);
         let named: Tensor<3> = log_softmax(said.phones, 2).gather(2, phones);
         let error = said.motions.clone() - lessons.clone();
         let pose = (error.clone().square() * self.importance.clone() * moments.clone()).mean();

@@ -13,6 +13,8 @@ use burn::module::Module as _;
 use burn::optim::{AdamWConfig, GradientsParams, MultiGradientsParams};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use indicatif::{ProgressBar, ProgressStyle};
+use talkie::metrics::Score;
+use talkie::metrics::conditions::Condition;
 
 pub use batches::{Batch, BatchStream, Batches, Normalisation};
 pub use checkpoint::{Checkpoint, CheckpointError, Progress, Validation};
@@ -94,7 +96,8 @@ pub struct Run<'a> {
     pub recipe: &'a Recipe,
     /// What is learned from.
     pub corpus: &'a Corpus,
-    /// Aligned speech that decides which network is best (see [`merit`]); without it, it is the loss on held-out speech.
+    /// Aligned speech that decides which network is best (mean [`merit`] over all [conditions](Condition)); without it, it is
+    /// the loss on held-out speech.
     pub people: &'a [Item],
     /// What computes.
     pub device: &'a Device,
@@ -153,7 +156,7 @@ pub fn train(run: &Run<'_>, variant: &Variant) -> Result<Progress, TrainingError
         .with_weight_decay(recipe.training.weight_decay)
         .with_grad_clipping(Some(GradientClippingConfig::Norm(1.0)))
         .init();
-    let checkpoint = match Checkpoint::load(&folder, fresh.clone(), optimiser.clone())? {
+    let mut state = match Checkpoint::load(&folder, fresh.clone(), optimiser.clone())? {
         Some(found) => found,
         None => {
             let (before, network) = match &variant.from {
@@ -165,16 +168,15 @@ pub fn train(run: &Run<'_>, variant: &Variant) -> Result<Progress, TrainingError
             };
             let minutes = (0..recipe.sources.len()).map(|source| corpus.minutes(source)).collect();
             let progress = Progress { normalisation: before.normalisation, minutes, ..Progress::default() };
-            Checkpoint { progress, network, optimiser }
+            Checkpoint { progress, average: network.valid(), network, optimiser }
         }
     };
-    let Checkpoint { mut progress, mut network, mut optimiser } = checkpoint;
     if !hardware.is_empty() {
-        progress.hardware = hardware.into();
+        state.progress.hardware = hardware.into();
     }
     let (steps, batch) = (budget.steps.unwrap_or(variant.steps), recipe.training.batch);
-    println!("{}: {} parameters, {} frames of past", variant.name, network.num_params(), network.past());
-    let normalisation = progress.normalisation.clone();
+    println!("{}: {} parameters, {} frames of past", variant.name, state.network.num_params(), state.network.past());
+    let normalisation = state.progress.normalisation.clone();
     let batches =
         Batches { recipe, look_ahead: variant.look_ahead, augmenter: &augmenter, normalisation: &normalisation };
     let tests = Batches { augmenter: &judge, ..batches };
@@ -183,6 +185,11 @@ pub fn train(run: &Run<'_>, variant: &Variant) -> Result<Progress, TrainingError
     // them.
     let plain = device.clone().inner();
     let plain_loss = Loss::new(&recipe.training, &plain);
+    let heard: Vec<Vec<Item>> = if people.is_empty() {
+        Vec::new()
+    } else {
+        Condition::ALL.iter().map(|condition| people.iter().map(|item| item.heard(*condition)).collect()).collect()
+    };
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} steps, {eta} left, {msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(steps as u64).with_style(style);
@@ -192,30 +199,33 @@ pub fn train(run: &Run<'_>, variant: &Variant) -> Result<Progress, TrainingError
     };
     // A matrix product on the CPU uses one core, so every core gets a part of the batch. A GPU gets it whole.
     let parts = if threads == Threads::PartOfBatch { workers.min(batch) } else { 1 };
-    let (began, before) = (Instant::now(), progress.seconds);
+    let (began, before) = (Instant::now(), state.progress.seconds);
     std::thread::scope(|scope| -> Result<(), TrainingError> {
         let mut stream = batches.stream(
             scope,
-            (progress.step * parts) as u64,
+            (state.progress.step * parts) as u64,
             (steps * parts) as u64,
             batch.div_ceil(parts),
             workers,
         );
         let mut recent = 0.0f32;
-        while progress.step < steps {
+        while state.progress.step < steps {
             let made = stream.by_ref().take(parts).collect::<Result<Vec<_>, _>>()?;
             if made.len() < parts {
                 break;
             }
-            let step = progress.step;
+            let step = state.progress.step;
             let seconds = before + began.elapsed().as_secs_f64();
             let done = (step as f64 / steps as f64).max(budget.seconds.map_or(0.0, |limit| seconds / limit));
-            let (gradients, wrong) = gradients(&network, &loss, made, recipe, &device)?;
+            let (gradients, wrong) = gradients(&state.network, &loss, made, recipe, &device)?;
             let rate = learning_rate(variant.learning_rate, recipe.training.warm_up, step, done);
-            network = optimiser.step_multi(rate, network, gradients);
-            progress.step += 1;
-            progress.seconds = before + began.elapsed().as_secs_f64();
-            bar.set_position(progress.step as u64);
+            state.network = state.optimiser.step_multi(rate, state.network.clone(), gradients);
+            // Young means follow quickly, or they would remember the random start for long.
+            let kept = recipe.training.average.min((1 + step) as f32 / (10 + step) as f32);
+            state.average.follow(&state.network.valid(), 1.0 - kept);
+            state.progress.step += 1;
+            state.progress.seconds = before + began.elapsed().as_secs_f64();
+            bar.set_position(state.progress.step as u64);
             if step % 20 == 0 {
                 // Reading a number waits for the device, so not at every step.
                 let now = wrong.into_iter().map(number).sum::<Result<f32, _>>()?;
@@ -225,27 +235,34 @@ pub fn train(run: &Run<'_>, variant: &Variant) -> Result<Progress, TrainingError
                 recent = if recent == 0.0 { now } else { 0.8 * recent + 0.2 * now };
                 bar.set_message(format!("loss {recent:.4}"));
             }
-            let mut finished = progress.step >= steps || done >= 1.0;
-            if finished || progress.step.is_multiple_of(recipe.training.validate_every) {
-                let judged = network.valid();
-                let held_out = validate(&judged, &tests, &plain_loss, &plain)?;
+            let mut finished = state.progress.step >= steps || done >= 1.0;
+            if finished || state.progress.step.is_multiple_of(recipe.training.validate_every) {
+                let (judged, progress) = (&state.average, &mut state.progress);
+                let held_out = validate(judged, &tests, &plain_loss, &plain)?;
                 let speaker = Speaker::Network {
                     recipe,
                     variant,
-                    network: &judged,
+                    network: judged,
                     normalisation: &normalisation,
                     device: &plain,
                 };
-                let people = if people.is_empty() { None } else { Some(evaluate(&speaker, people, None, None)?.total) };
-                let merit = people.as_ref().map_or_else(|| -f64::from(held_out), merit);
+                let scores: Vec<Score> = heard
+                    .iter()
+                    .map(|people| Ok(evaluate(&speaker, people, None, None)?.total))
+                    .collect::<Result<_, EvaluationError>>()?;
+                let merit = match scores.len() {
+                    0 => -f64::from(held_out),
+                    count => scores.iter().map(merit).sum::<f64>() / count as f64,
+                };
                 let best = progress.best().is_none_or(|best| merit > best.merit);
                 let (step, seconds) = (progress.step, progress.seconds);
-                let figures = people.as_ref().and_then(|people| serde_json::to_value(people).ok());
+                let figures = scores.first().and_then(|clean| serde_json::to_value(clean).ok());
                 progress.validation.push(Validation { step, seconds, loss: recent, held_out, merit, figures });
                 if best {
-                    Checkpoint::save_best(&folder, &network)?;
+                    Checkpoint::save_best(&folder, judged)?;
                 }
-                Checkpoint::save(&folder, &progress, &network, &optimiser)?;
+                state.save(&folder)?;
+                let progress = &state.progress;
                 let sequences = (step * batch) as f64 / seconds;
                 let mark = if best { ", best" } else { "" };
                 bar.suspend(|| {
@@ -269,7 +286,7 @@ pub fn train(run: &Run<'_>, variant: &Variant) -> Result<Progress, TrainingError
         Ok(())
     })?;
     bar.finish();
-    Ok(progress)
+    Ok(state.progress)
 }
 
 /// The gradients of every part of a batch, each computed on a thread of its own, and the parts' losses, whose sum is that

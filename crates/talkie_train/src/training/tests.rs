@@ -120,7 +120,7 @@ fn captured_motion_takes_the_place_of_the_teacher() {
         source: 0,
         samples,
         said: Alignment { speaker: "anna".into(), ..Alignment::default() },
-        emphasis: Vec::new(),
+        prosody: Vec::new(),
         capture: Some(capture),
     };
     let items = [item];
