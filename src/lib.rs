@@ -33,7 +33,7 @@
 //!
 //! | module | what it is about |
 //! |---|---|
-//! | [`voice`] | what a character says: clips, the queue, the clock of what is heard |
+//! | [`voice`] | what a character says: clips, live voices, the queue, the clock of what is heard |
 //! | [`inference`] | models as assets; one batch for all speakers, off the main thread |
 //! | [`face`] | the layers of a face: speech, expression, blink, gaze and head life |
 //! | [`rig`] | binding to morph targets and joints, and the report about it |
@@ -45,7 +45,7 @@
 //! | feature | default | what it does |
 //! |---|---|---|
 //! | `bevy_audio` | yes | plays the voice through `bevy_audio`, spatial if asked, and follows what is heard |
-//! | `default_model` | yes | embeds the default voice model, so that no file is needed beside the binary |
+//! | `default_model` | yes | embeds the default voice models, so that no file is needed beside the binary |
 //!
 //! # When nothing moves
 //!

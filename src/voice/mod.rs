@@ -1,4 +1,4 @@
-//! What a character says: clips, the queue, the verbs, and the clock of what is heard.
+//! What a character says: clips, live voices, the queue, the verbs, and the clock of what is heard.
 
 mod clip;
 mod clock;

@@ -27,7 +27,7 @@
 //! |---|---|
 //! | [`audio`] | decoding, resampling to 16 kHz mono, the feed of one speech |
 //! | [`model`] | bundles (`model.json` and a network), features, the network families |
-//! | [`inference`] | finding ONNX Runtime, falling back to tract, sessions |
+//! | `inference` (feature `ort`) | finding ONNX Runtime, falling back to tract, sessions |
 //! | [`animation`] | channels, poses, tracks |
 //! | [`retarget`] | which shape and joint of a rig answers to which channel, and the report about it |
 //! | [`metrics`] | how well a track matches what was said |

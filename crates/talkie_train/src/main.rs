@@ -333,6 +333,7 @@ fn export(
 ) -> Result<(), Failure> {
     for variant in recipe.variants(variant)? {
         let (progress, network) = best(recipe, variant, device)?;
+        let network = network.halved();
         let speaker =
             Speaker::Network { recipe, variant, network: &network, normalisation: &progress.normalisation, device };
         println!("# {}\n", variant.name);

@@ -56,7 +56,7 @@ fn the_exported_graph_does_what_the_network_does() {
     recipe.network.channels = 24;
     recipe.network.dilations = vec![1, 2, 8];
     let (device, bands) = (Device::flex(), recipe.features.width());
-    let network = SpeechNetwork::new(&recipe, &device);
+    let network = SpeechNetwork::new(&recipe, &device).halved();
     let heard: Vec<f32> = (0..BATCH * FRAMES * bands).map(|i| ((i * 7919 % 1009) as f32 / 504.5 - 1.0) * 2.0).collect();
     let input = Tensor::<3>::from_data(TensorData::new(heard.clone(), [BATCH, FRAMES, bands]), &device);
     let expected = network.forward(input).into_data().try_to_vec::<f32>().expect("numbers");

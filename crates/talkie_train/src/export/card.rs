@@ -20,7 +20,7 @@ pub fn model_card(
     let mut card = format!(
         "# {}, `{}`\n\nSpeech to facial animation: log-mel features of 16 kHz mono sound in, {} face channels at {:.0} poses a second \
          out.\nCausal dilated convolutions ({} channels, dilations {:?}), {:.0} ms of look-ahead ({:.1} ms of sound beyond a \
-         pose's moment,\nanalysis window included), {:.1} MB, state kept outside the graph.\nLicence: MIT OR Apache-2.0. Made by \
+         pose's moment,\nanalysis window included), {:.1} MB (matrices in half precision), state kept outside the graph.\nLicence: MIT OR Apache-2.0. Made by \
          `talkie_train` with its `recipe.toml`; nothing was edited by hand.\n\n## Data\n\nSynthetic speech only, {:.1} hours; no \
          recording of a person was used.\n\n| source | minutes | what it is | licence |\n|---|---|---|---|\n",
         recipe.name,
@@ -46,8 +46,8 @@ pub fn model_card(
          (`crates/talkie_train/corpus/sentences.py`). The synthesisers say when each phone is spoken; constant delays are taken \
          out\nand verified on the sound (`talkie_train check`). A teacher of dominance functions (Cohen and Massaro 1993) turns \
          phones into\nthe motion to learn. Noise, babble, rooms, microphones, codecs, overload, levels, breath and changes of \
-         voice are added on the fly.\n\n## Training\n\n{} steps{start} of {} sequences of {:.0} s, {:.0} minutes{}{}; kept: the \
-         network after step {}, loss on held-out\nspeech {}.\n\n## Figures\n",
+         voice up to a whisper are added on the fly.\n\n## Training\n\n{} steps{start} of {} sequences of {:.0} s, {:.0} minutes{}{}; kept: the \
+         running mean of the weights at step {}, loss on\nheld-out speech {}.\n\n## Figures\n",
         progress.step,
         recipe.training.batch,
         recipe.training.frames as f64 * recipe.features.hop as f64 / RATE,
@@ -81,8 +81,8 @@ pub fn model_card(
     }
     card.push_str(
         "\n## Limits\n\nEnglish phones first; German, Spanish, Italian and Portuguese were heard from a formant synthesiser only. The \
-         motion is\nthat of a rule, not of actors: no style, no emotion, no asymmetry, nothing above the cheeks (blinks, brows and gaze \
-         are other\nlayers). Singing and shouting were not trained on. Several voices at once give the motion of the louder one.\n",
+         motion is\nthat of a rule, not of actors: no style, no emotion, no asymmetry; above the cheeks only the accents of the brows \
+         (blinks, nods\nand gaze are another layer). Singing and shouting were not trained on. Several voices at once give the motion of the louder one.\n",
     );
     card
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use prost::Message as _;
 
 use super::onnx::{
-    ATTRIBUTE_INT, ATTRIBUTE_INTS, AttributeProto, Dimension, DimensionProto, FLOAT, GraphProto, INT64, ModelProto,
-    NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
-    ValueInfoProto,
+    ATTRIBUTE_INT, ATTRIBUTE_INTS, AttributeProto, Dimension, DimensionProto, FLOAT, FLOAT16, GraphProto, INT64,
+    ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto,
+    TypeProto, ValueInfoProto,
 };
 
 /// Version of the operator set that the nodes are written in.
@@ -96,16 +96,37 @@ impl Graph {
     /// # Errors
     /// A name that is taken, or numbers that do not fill the shape.
     pub fn weights(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<(), GraphError> {
-        if shape.iter().product::<usize>() != values.len() {
-            return Err(GraphError::Shape { name: name.into(), values: values.len(), shape: shape.into() });
+        let bytes = || values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.tensor(name, shape, values.len(), FLOAT, bytes)
+    }
+
+    /// Adds weights that are kept in half precision (IEEE 754 binary16) and widened when the graph is loaded: half the file,
+    /// the same arithmetic.
+    ///
+    /// # Errors
+    /// A name that is taken, or numbers that do not fill the shape.
+    pub fn half_weights(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<(), GraphError> {
+        let kept = format!("{name}.half");
+        self.tensor(&kept, shape, values.len(), FLOAT16, || {
+            values.iter().flat_map(|value| half::f16::from_f32(*value).to_le_bytes()).collect()
+        })?;
+        self.node("Cast", &[&kept], name, &[Attribute::One("to", i64::from(FLOAT))])
+    }
+
+    fn tensor(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        values: usize,
+        data_type: i32,
+        bytes: impl FnOnce() -> Vec<u8>,
+    ) -> Result<(), GraphError> {
+        if shape.iter().product::<usize>() != values {
+            return Err(GraphError::Shape { name: name.into(), values, shape: shape.into() });
         }
         self.claim(name)?;
-        self.graph.initializer.push(TensorProto {
-            dims: shape.iter().map(|size| *size as i64).collect(),
-            data_type: FLOAT,
-            name: name.into(),
-            raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        });
+        let dims = shape.iter().map(|size| *size as i64).collect();
+        self.graph.initializer.push(TensorProto { dims, data_type, name: name.into(), raw_data: bytes() });
         Ok(())
     }
 
@@ -114,14 +135,8 @@ impl Graph {
     /// # Errors
     /// A name that is taken.
     pub fn numbers(&mut self, name: &str, values: &[i64]) -> Result<(), GraphError> {
-        self.claim(name)?;
-        self.graph.initializer.push(TensorProto {
-            dims: vec![values.len() as i64],
-            data_type: INT64,
-            name: name.into(),
-            raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        });
-        Ok(())
+        let bytes = || values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.tensor(name, &[values.len()], values.len(), INT64, bytes)
     }
 
     /// Adds a node that makes `output` from `inputs`.

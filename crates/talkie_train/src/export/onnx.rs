@@ -131,6 +131,8 @@ pub enum Dimension {
 
 /// `TensorProto.DataType.FLOAT`.
 pub const FLOAT: i32 = 1;
+/// `TensorProto.DataType.FLOAT16`.
+pub const FLOAT16: i32 = 10;
 /// `TensorProto.DataType.INT64`.
 pub const INT64: i32 = 7;
 /// `AttributeProto.AttributeType.INT`.

@@ -2,7 +2,8 @@
 //!
 //! Inputs: `mel [batch, bands, frames]`, `state_in.i [batch, channels, past]`. Outputs: `weights [batch, frames,
 //! channels]`, `state_out.i`. Batch and frames are free. A layer puts its state before its input, convolves without
-//! padding, and hands on the last frames; so a stream in pieces gives what the whole gives.
+//! padding, and hands on the last frames; so a stream in pieces gives what the whole gives. Matrices
+//! are kept in [half precision](Graph::half_weights).
 
 use burn::nn::Linear;
 
@@ -62,7 +63,7 @@ impl Writer {
                 }
             }
         }
-        self.graph.weights(&format!("{prefix}.weight"), &[plain.outputs, channels, kernel], &weights)?;
+        self.graph.half_weights(&format!("{prefix}.weight"), &[plain.outputs, channels, kernel], &weights)?;
         self.graph.weights(&format!("{prefix}.bias"), &[plain.outputs], &plain.bias)?;
         Ok(channels)
     }
@@ -146,7 +147,7 @@ pub fn streaming_graph(network: &SpeechNetwork, bands: usize) -> Result<(Vec<u8>
         Motion::ALL.iter().flat_map(|motion| vec![*motion as usize; motion.channels().len()]).collect();
     let spread = |row: &[f32]| columns.iter().map(|column| row[*column]).collect::<Vec<f32>>();
     let weights: Vec<f32> = last.weights.chunks_exact(last.outputs).flat_map(spread).collect();
-    writer.graph.weights("output.weight", &[last.inputs, columns.len()], &weights)?;
+    writer.graph.half_weights("output.weight", &[last.inputs, columns.len()], &weights)?;
     writer.graph.weights("output.bias", &[columns.len()], &spread(&last.bias))?;
     writer.graph.node("Transpose", &[&hidden], "hidden.frames", &[Attribute::Many("perm", &[0, 2, 1])])?;
     writer.graph.node("MatMul", &["hidden.frames", "output.weight"], "output.product", &[])?;

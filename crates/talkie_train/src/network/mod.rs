@@ -177,6 +177,18 @@ impl SpeechNetwork {
         }
     }
 
+    /// The same with every matrix rounded to half precision, which is how it is exported.
+    pub fn halved(mut self) -> Self {
+        for layer in self.layers_mut() {
+            layer.weight = layer.weight.clone().map(|weight| {
+                let device = weight.device();
+                let data = weight.into_data().convert::<half::f16>().convert::<f32>();
+                Tensor::from_data(data, &device)
+            });
+        }
+        self
+    }
+
     fn layers(&self) -> impl Iterator<Item = &Linear> {
         let blocks = self.blocks.iter().flat_map(|block| [&block.convolution.taps, &block.mix]);
         blocks.chain([&self.first.taps, &self.hidden, &self.output, &self.phones])

@@ -17,7 +17,7 @@ pub(super) struct Segment {
 
 /// Lips stay apart so long after the last sound and part so long before the next one, in seconds, but for no more than a
 /// share of a pause.
-const LINGER: (f64, f64) = (0.02, 0.2);
+const LINGER: (f64, f64) = (0.035, 0.25);
 const PREPARE: (f64, f64) = (0.04, 0.2);
 
 /// How far the greatest accent raises the brows, and how long they take to rise and to sink again, in seconds.

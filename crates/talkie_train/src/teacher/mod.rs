@@ -120,7 +120,7 @@ pub struct Teacher {
 /// Beyond this distance a phone has no say, in seconds.
 const REACH: f64 = 0.5;
 /// The lips take this long to meet and to part, in seconds.
-const LIP_TRAVEL: f64 = 0.046;
+const LIP_TRAVEL: f64 = 0.05;
 
 impl Teacher {
     /// A teacher for phones in order of time (ARPAbet without stress, `SIL` for silence). Unknown symbols are silent.

@@ -1,17 +1,20 @@
 use burn::module::Module as _;
-use burn::optim::GradientsParams;
+use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::Device;
 
-use super::{Batch, Batches, Loss, Normalisation, gradients, learning_rate, moment_weight, upload};
+use super::{
+    Batch, Batches, Budget, Checkpoint, Loss, Normalisation, Progress, Run, Threads, gradients, learning_rate,
+    moment_weight, train, upload,
+};
 use talkie::animation::FaceChannel;
-use talkie::metrics::{Alignment, ChannelCurves};
+use talkie::metrics::{Alignment, ChannelCurves, Phone};
 
 use crate::augment::Augmenter;
-use crate::config::{AugmentRecipe, Recipe};
-use crate::corpus::Item;
+use crate::config::{AugmentRecipe, Recipe, TrainingRecipe};
 use crate::corpus::capture::Capture;
+use crate::corpus::{Corpus, Item};
 use crate::network::SpeechNetwork;
-use crate::teacher::{Lesson, MOTIONS, Motion, PHONES};
+use crate::teacher::{Lesson, MOTIONS, Motion, PHONES, Prosody};
 
 fn small() -> Recipe {
     let mut recipe = Recipe::shipped().expect("the shipped recipe is valid");
@@ -160,4 +163,67 @@ fn the_learning_rate_rises_and_falls() {
     assert!(learning_rate(peak, warm_up, 0, 0.0) < 0.01 * peak);
     assert!((learning_rate(peak, warm_up, warm_up, 0.0) - peak).abs() < 1e-9);
     assert!((learning_rate(peak, warm_up, 100_000, 1.0) - 0.01 * peak).abs() < 1e-9);
+}
+
+/// The first weight and bias of a network.
+fn first_numbers(network: &SpeechNetwork) -> [f32; 2] {
+    let number = |data: burn::tensor::TensorData| data.try_to_vec::<f32>().expect("numbers")[0];
+    let bias = network.hidden.bias.as_ref().expect("a bias");
+    [number(network.first.taps.weight.val().into_data()), number(bias.val().into_data())]
+}
+
+#[test]
+fn a_network_follows_another_by_a_share_of_the_way() {
+    let (recipe, device) = (small(), Device::flex());
+    let (start, goal) = (SpeechNetwork::new(&recipe, &device), SpeechNetwork::new(&recipe, &device));
+    let mut follower = start.clone();
+    follower.follow(&goal, 0.25);
+    let [from, to, now] = [&start, &goal, &follower].map(first_numbers);
+    for index in 0..2 {
+        let wanted = from[index] + 0.25 * (to[index] - from[index]);
+        assert!((now[index] - wanted).abs() < 1e-6 && from[index] != to[index], "{from:?} {to:?} {now:?}");
+    }
+    follower.follow(&goal, 1.0);
+    let (now, to) = (first_numbers(&follower), first_numbers(&goal));
+    assert!(now.iter().zip(to).all(|(now, to)| (now - to).abs() < 1e-6));
+}
+
+#[test]
+fn training_goes_on_where_it_stopped_and_keeps_the_mean_of_its_weights() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut recipe = small();
+    recipe.folder = folder.path().into();
+    recipe.training = TrainingRecipe { batch: 2, validate_every: 2, workers: 2, ..recipe.training };
+    let samples: Vec<f32> = (0..64_000).map(|i| 0.3 * (i as f32 * 0.1).sin()).collect();
+    let phone = |symbol: &str, start: f64| Phone { symbol: symbol.into(), start, end: start + 0.5 };
+    let phones = vec![phone("SIL", 0.0), phone("AA", 0.5), phone("M", 1.0), phone("IY", 1.5), phone("SIL", 2.0)];
+    let prosody = vec![Prosody::PLAIN; phones.len()];
+    let said = Alignment { speaker: "hum".into(), phones, ..Alignment::default() };
+    let item = Item { name: "hum".into(), source: 0, samples, said, prosody, capture: None };
+    let corpus = Corpus { training: vec![item.clone()], validation: vec![item.clone()], ..Corpus::default() };
+    let (device, people) = (Device::flex(), [item]);
+    let run = |steps: usize| {
+        let budget = Budget { steps: Some(steps), seconds: None };
+        let run = Run {
+            recipe: &recipe,
+            corpus: &corpus,
+            people: &people,
+            device: &device,
+            threads: Threads::PartOfBatch,
+            budget,
+            hardware: "a test",
+        };
+        train(&run, &recipe.variants[0]).expect("it learns")
+    };
+    let steps = |progress: &Progress| progress.validation.iter().map(|found| found.step).collect::<Vec<_>>();
+    assert_eq!(steps(&run(4)), [2, 4]);
+    let progress = run(8);
+    assert_eq!(steps(&progress), [2, 4, 6, 8]);
+    assert!(progress.best().is_some_and(|best| best.figures.is_some() && best.held_out.is_finite()));
+    let folder = recipe.checkpoint(&recipe.variants[0].name);
+    let fresh = SpeechNetwork::new(&recipe, &device.clone().autodiff());
+    let state = Checkpoint::load(&folder, fresh, AdamWConfig::new().init()).expect("readable").expect("written");
+    let (last, mean) = (first_numbers(&state.network.valid()), first_numbers(&state.average));
+    assert_ne!(last, mean, "the mean is not the last network");
+    assert!(last.iter().zip(mean).all(|(last, mean)| (last - mean).abs() < 0.05), "{last:?} {mean:?}");
 }
