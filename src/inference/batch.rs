@@ -16,7 +16,7 @@ use talkie::{animation::FacePose, model::Speech};
 
 use super::{
     Batches, FaceModel, InferenceStats,
-    model::{DefaultModelError, is_default},
+    model::{DefaultModelErrors, is_default},
 };
 use crate::{
     face::TalkingFace,
@@ -36,6 +36,8 @@ pub(crate) struct Line {
     sound: Sound,
     /// How many samples of a recording were pushed.
     pushed: usize,
+    /// What was taken of a live voice last, kept to be reused.
+    heard: Vec<f32>,
     speech: Option<Speech>,
     pub(crate) poses: Vec<FacePose>,
     pub(crate) failure: Option<String>,
@@ -44,7 +46,17 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new(speaker: Entity, id: u64, sound: Sound) -> Self {
-        Self { speaker, id, sound, pushed: 0, speech: None, poses: Vec::new(), failure: None, done: false }
+        Self {
+            speaker,
+            id,
+            sound,
+            pushed: 0,
+            heard: Vec::new(),
+            speech: None,
+            poses: Vec::new(),
+            failure: None,
+            done: false,
+        }
     }
 
     /// Gives the speech as much sound as a batch can use.
@@ -72,7 +84,11 @@ impl Line {
                 self.pushed = end;
                 end == samples.len()
             }
-            Sound::Live(voice) => voice.take(|samples| speech.push(samples)),
+            Sound::Live(voice) => {
+                let all = voice.take(&mut self.heard);
+                speech.push(&self.heard);
+                all
+            }
         };
         if all {
             speech.finish();
@@ -139,7 +155,7 @@ pub(super) fn dispatch(
     mut voices: Query<(Entity, &TalkingFace, &mut Voice)>,
     models: Res<Assets<FaceModel>>,
     server: Res<AssetServer>,
-    default_error: Option<Res<DefaultModelError>>,
+    default_errors: Option<Res<DefaultModelErrors>>,
 ) {
     let mut gathered: Vec<(AssetId<FaceModel>, Vec<Line>)> = Vec::new();
     for (entity, face, mut voice) in &mut voices {
@@ -154,8 +170,9 @@ pub(super) fn dispatch(
                 _ if is_default(id) && cfg!(not(feature = "default_model")) => {
                     Some("no model is set, and the feature `default_model` is off".into())
                 }
-                _ if is_default(id) => default_error.as_ref().map(|error| error.0.clone()),
-                _ => None,
+                _ => default_errors
+                    .as_ref()
+                    .and_then(|errors| errors.0.iter().find(|(of, _)| *of == id).map(|(_, error)| error.clone())),
             };
             if let Some(reason) = reason
                 && let Some(clip) = voice.cannot_animate()

@@ -99,10 +99,11 @@ pub(super) use default_model::embed_default;
 
 #[cfg(feature = "default_model")]
 mod default_model {
+    use core::marker::PhantomData;
     use std::path::Path;
 
     use bevy_app::{App, PostUpdate, Startup};
-    use bevy_asset::{AssetId, Assets};
+    use bevy_asset::{AssetId, Assets, Handle};
     use bevy_ecs::{
         resource::Resource,
         schedule::{IntoScheduleConfigs, common_conditions::resource_exists},
@@ -114,54 +115,66 @@ mod default_model {
         model::{BundleError, Manifest},
     };
 
-    use super::{FaceModel, LIVE_MODEL};
+    use super::{DefaultModelErrors, FaceModel, LIVE_MODEL};
     use crate::TalkieSystems;
 
-    /// `model.json` and network of both embedded bundles.
-    static VOICE: [&[u8]; 2] = [
-        include_bytes!("../../assets/models/voice/model.json"),
-        include_bytes!("../../assets/models/voice/network.onnx"),
-    ];
-    static LIVE_VOICE: [&[u8]; 2] = [
-        include_bytes!("../../assets/models/voice_live/model.json"),
-        include_bytes!("../../assets/models/voice_live/network.onnx"),
+    /// What is embedded: for which handle, what messages call it, `model.json` and the network.
+    static EMBEDDED: [(Handle<FaceModel>, &str, &[u8], &[u8]); 2] = [
+        (
+            Handle::Uuid(AssetId::<FaceModel>::DEFAULT_UUID, PhantomData),
+            "embedded default model",
+            include_bytes!("../../assets/models/voice/model.json"),
+            include_bytes!("../../assets/models/voice/network.onnx"),
+        ),
+        (
+            LIVE_MODEL,
+            "embedded live model",
+            include_bytes!("../../assets/models/voice_live/model.json"),
+            include_bytes!("../../assets/models/voice_live/network.onnx"),
+        ),
     ];
 
     #[derive(Resource)]
-    struct Loading(Task<Result<[FaceModel; 2], BundleError>>);
+    struct Loading(Vec<(AssetId<FaceModel>, Task<Result<FaceModel, BundleError>>)>);
 
-    /// Loads the embedded models in the background and puts them where the default handles point.
+    /// Loads the embedded models in the background, each by itself, and puts them where the default handles point.
     pub(crate) fn embed_default(app: &mut App) {
-        app.add_systems(Startup, |mut commands: Commands| {
-            commands.insert_resource(Loading(AsyncComputeTaskPool::get().spawn(async { load() })));
-        })
-        .add_systems(PostUpdate, arrive.run_if(resource_exists::<Loading>).before(TalkieSystems::Voice));
+        app.init_resource::<DefaultModelErrors>()
+            .add_systems(Startup, |mut commands: Commands| {
+                let start = |(handle, name, json, network): &'static (Handle<FaceModel>, &str, &[u8], &[u8])| {
+                    let task = AsyncComputeTaskPool::get().spawn(async { load(Path::new(name), json, network) });
+                    (handle.id(), task)
+                };
+                commands.insert_resource(Loading(EMBEDDED.iter().map(start).collect()));
+            })
+            .add_systems(PostUpdate, arrive.run_if(resource_exists::<Loading>).before(TalkieSystems::Voice));
     }
 
-    fn load() -> Result<[FaceModel; 2], BundleError> {
-        let bundle = |[json, network]: [&[u8]; 2], name: &str| -> Result<FaceModel, BundleError> {
-            let folder = Path::new(name);
-            let manifest = Manifest::parse(json, &folder.join("model.json"))?;
-            Ok(FaceModel::new(talkie::model::FaceModel::new(manifest, network, folder, Runtime::global())?))
-        };
-        Ok([bundle(VOICE, "embedded default model")?, bundle(LIVE_VOICE, "embedded live model")?])
+    fn load(folder: &Path, json: &[u8], network: &[u8]) -> Result<FaceModel, BundleError> {
+        let manifest = Manifest::parse(json, &folder.join("model.json"))?;
+        Ok(FaceModel::new(talkie::model::FaceModel::new(manifest, network, folder, Runtime::global())?))
     }
 
-    fn arrive(mut commands: Commands, mut loading: ResMut<Loading>, mut models: ResMut<Assets<FaceModel>>) {
-        let Some(result) = check_ready(&mut loading.0) else { return };
-        commands.remove_resource::<Loading>();
-        match result {
-            Ok(loaded) => {
-                for (id, model) in [AssetId::default(), LIVE_MODEL.id()].into_iter().zip(loaded) {
-                    if models.insert(id, model).is_err() {
-                        bevy_log::error!("talkie: a default model could not be stored");
-                    }
-                }
-            }
-            Err(error) => {
+    fn arrive(
+        mut commands: Commands,
+        mut loading: ResMut<Loading>,
+        mut models: ResMut<Assets<FaceModel>>,
+        mut errors: ResMut<DefaultModelErrors>,
+    ) {
+        loading.0.retain_mut(|(id, task)| {
+            let Some(result) = check_ready(task) else { return true };
+            let failure = match result {
+                Ok(model) => models.insert(*id, model).err().map(|error| error.to_string()),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(error) = failure {
                 bevy_log::error!("talkie: a default model cannot be used: {error}");
-                commands.insert_resource(super::DefaultModelError(error.to_string()));
+                errors.0.push((*id, error));
             }
+            false
+        });
+        if loading.0.is_empty() {
+            commands.remove_resource::<Loading>();
         }
     }
 }
@@ -171,6 +184,6 @@ pub(super) fn is_default(id: AssetId<FaceModel>) -> bool {
     id == AssetId::default() || id == LIVE_MODEL.id()
 }
 
-/// Why there is no default model.
-#[derive(bevy_ecs::resource::Resource, Debug, Clone)]
-pub(super) struct DefaultModelError(pub(super) String);
+/// Which default models there are none of, and why.
+#[derive(bevy_ecs::resource::Resource, Debug, Clone, Default)]
+pub(super) struct DefaultModelErrors(pub(super) Vec<(AssetId<FaceModel>, String)>);

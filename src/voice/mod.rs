@@ -307,9 +307,9 @@ impl Voice {
     /// Whether the current line needs poses and nobody computes them yet.
     pub(crate) fn wants_poses(&self, ahead_seconds: f64) -> bool {
         self.current.as_ref().is_some_and(|line| {
-            line.has_news()
-                && matches!(line.animation, Animation::Waiting | Animation::Ready(_))
+            matches!(line.animation, Animation::Waiting | Animation::Ready(_))
                 && line.track.end_seconds() < line.clock.seconds() + ahead_seconds
+                && line.has_news()
         })
     }
 
