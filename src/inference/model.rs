@@ -118,41 +118,52 @@ mod default_model {
     use super::{DefaultModelErrors, FaceModel, LIVE_MODEL};
     use crate::TalkieSystems;
 
-    /// What is embedded: for which handle, what messages call it, `model.json` and the network.
-    static EMBEDDED: [(Handle<FaceModel>, &str, &[u8], &[u8]); 2] = [
-        (
-            Handle::Uuid(AssetId::<FaceModel>::DEFAULT_UUID, PhantomData),
-            "embedded default model",
-            include_bytes!("../../assets/models/voice/model.json"),
-            include_bytes!("../../assets/models/voice/network.onnx"),
-        ),
-        (
-            LIVE_MODEL,
-            "embedded live model",
-            include_bytes!("../../assets/models/voice_live/model.json"),
-            include_bytes!("../../assets/models/voice_live/network.onnx"),
-        ),
+    /// A bundle within the binary, and the handle that stands for it.
+    struct Embedded {
+        handle: Handle<FaceModel>,
+        /// What messages call it.
+        name: &'static str,
+        manifest: &'static [u8],
+        network: &'static [u8],
+    }
+
+    static EMBEDDED: [Embedded; 2] = [
+        Embedded {
+            handle: Handle::Uuid(AssetId::<FaceModel>::DEFAULT_UUID, PhantomData),
+            name: "embedded default model",
+            manifest: include_bytes!("../../assets/models/voice/model.json"),
+            network: include_bytes!("../../assets/models/voice/network.onnx"),
+        },
+        Embedded {
+            handle: LIVE_MODEL,
+            name: "embedded live model",
+            manifest: include_bytes!("../../assets/models/voice_live/model.json"),
+            network: include_bytes!("../../assets/models/voice_live/network.onnx"),
+        },
     ];
 
+    type Loaded = Result<FaceModel, BundleError>;
+
     #[derive(Resource)]
-    struct Loading(Vec<(AssetId<FaceModel>, Task<Result<FaceModel, BundleError>>)>);
+    struct Loading(Vec<(AssetId<FaceModel>, Task<Loaded>)>);
 
     /// Loads the embedded models in the background, each by itself, and puts them where the default handles point.
     pub(crate) fn embed_default(app: &mut App) {
         app.init_resource::<DefaultModelErrors>()
             .add_systems(Startup, |mut commands: Commands| {
-                let start = |(handle, name, json, network): &'static (Handle<FaceModel>, &str, &[u8], &[u8])| {
-                    let task = AsyncComputeTaskPool::get().spawn(async { load(Path::new(name), json, network) });
-                    (handle.id(), task)
+                let start = |embedded: &'static Embedded| {
+                    (embedded.handle.id(), AsyncComputeTaskPool::get().spawn(async { load(embedded) }))
                 };
                 commands.insert_resource(Loading(EMBEDDED.iter().map(start).collect()));
             })
             .add_systems(PostUpdate, arrive.run_if(resource_exists::<Loading>).before(TalkieSystems::Voice));
     }
 
-    fn load(folder: &Path, json: &[u8], network: &[u8]) -> Result<FaceModel, BundleError> {
-        let manifest = Manifest::parse(json, &folder.join("model.json"))?;
-        Ok(FaceModel::new(talkie::model::FaceModel::new(manifest, network, folder, Runtime::global())?))
+    fn load(embedded: &Embedded) -> Loaded {
+        let folder = Path::new(embedded.name);
+        let manifest = Manifest::parse(embedded.manifest, &folder.join("model.json"))?;
+        let model = talkie::model::FaceModel::new(manifest, embedded.network, folder, Runtime::global())?;
+        Ok(FaceModel::new(model))
     }
 
     fn arrive(
