@@ -20,10 +20,10 @@ fn the_embedded_engine_serves() {
     let mut app = common::app_in(folder.path());
     let runtime = RuntimeOptions { backend: Some(Backend::Tract), ..default() };
     app.add_plugins(TalkiePlugins.build().set(InferencePlugin { runtime }));
+    assert_eq!(Runtime::global().unwrap().backend(), Backend::Tract, "chosen before any model can load");
     app.finish();
     app.cleanup();
     app.update();
-    assert_eq!(Runtime::global().unwrap().backend(), Backend::Tract);
     let face = common::spawn_face(&mut app, "face.glb");
     let clip = add_clip(&mut app, bursts(1.0));
     app.world_mut().commands().entity(face).say(clip);

@@ -13,7 +13,7 @@ use bevy_app::{App, Plugin, PostUpdate, Startup};
 use bevy_asset::{AssetApp, AssetId};
 use bevy_ecs::{resource::Resource, schedule::IntoScheduleConfigs};
 use bevy_tasks::Task;
-use talkie::inference::{Runtime, RuntimeOptions};
+use talkie::inference::{Runtime, RuntimeError, RuntimeOptions};
 
 #[cfg(doc)]
 use bevy_tasks::AsyncComputeTaskPool;
@@ -55,22 +55,23 @@ struct Batches(HashMap<AssetId<FaceModel>, Task<batch::Done>>);
 
 impl Plugin for InferencePlugin {
     fn build(&self, app: &mut App) {
-        let options = self.runtime.clone();
+        // Now, and not in a system: the process has one engine, and models may load as soon as the app runs.
+        let runtime = Runtime::init(self.runtime.clone());
         app.init_asset::<FaceModel>()
             .init_asset_loader::<FaceModelLoader>()
             .init_resource::<Batches>()
             .init_resource::<InferenceStats>()
             .add_systems(PostUpdate, batch::collect.in_set(TalkieSystems::Voice).before(crate::voice::speak))
             .add_systems(PostUpdate, batch::dispatch.in_set(TalkieSystems::Inference))
-            .add_systems(Startup, move || announce(&options));
+            .add_systems(Startup, move || announce(&runtime));
         #[cfg(feature = "default_model")]
         model::embed_default(app);
     }
 }
 
-/// Chooses the engine and says once which one it is.
-fn announce(options: &RuntimeOptions) {
-    match Runtime::init(options.clone()) {
+/// Says once which engine serves.
+fn announce(runtime: &Result<&'static Runtime, RuntimeError>) {
+    match runtime {
         Ok(runtime) => bevy_log::info!(
             "talkie: networks run on {} {}{}",
             runtime.backend(),
