@@ -12,7 +12,7 @@ pub(crate) const RENDER: &[&str] = &["libvulkan1", "mesa-vulkan-drivers"];
 pub(crate) const VIDEO: &[&str] = &["ffmpeg"];
 /// To open a window under X11.
 pub(crate) const WINDOW: &[&str] = &["libxkbcommon-x11-0", "libxcursor1", "libxi6", "libxrandr2"];
-/// To make a voice model: synthesisers, texts, and Python for the others.
+/// To make a voice model: synthesisers, recordings of people, texts, and Python for the others.
 pub(crate) const TRAIN: &[&str] = &[
     "flite",
     "espeak-ng",
@@ -20,6 +20,17 @@ pub(crate) const TRAIN: &[&str] = &[
     "festvox-us-slt-hts",
     "festvox-kallpc16k",
     "festvox-kdlpc16k",
+    "festvox-ru",
+    "asterisk-core-sounds-en",
+    "asterisk-core-sounds-en-g722",
+    "asterisk-core-sounds-es",
+    "asterisk-core-sounds-es-g722",
+    "asterisk-core-sounds-fr",
+    "asterisk-core-sounds-fr-g722",
+    "asterisk-core-sounds-it",
+    "asterisk-core-sounds-it-g722",
+    "asterisk-core-sounds-ru",
+    "asterisk-core-sounds-ru-g722",
     "fortunes",
     "fortunes-de",
     "fortunes-es",

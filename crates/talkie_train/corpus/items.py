@@ -2,8 +2,8 @@
 
 An item is `NAME.wav` (16 kHz mono, 16 bit) and `NAME.json`:
 {"source", "speaker", "text", "phones": [[ARPAbet without stress or "SIL", start s, end s], ...]}.
-Times are those the synthesiser states; constant offsets are taken out when the corpus is read (`offset_ms` in the
-configuration), where they can be verified against the sound.
+Times are those the synthesiser states, or of a forced alignment (`align.py`); constant delays are taken out when the corpus is
+read (`late_ms` in the recipe), where they can be verified against the sound.
 """
 import argparse
 import json
@@ -26,7 +26,7 @@ IPA = {
     "j": "Y", "z": "Z", "ʒ": "ZH", "x": "K",
     # Of other languages, by what the lips do: front rounded vowels round, trills and uvulars do not.
     "y": "UW", "ʏ": "UH", "ø": "UH", "œ": "UH", "ɥ": "W", "ɲ": "N", "ʎ": "L", "β": "W", "ɣ": "G", "ʁ": "G", "ʀ": "G",
-    "ç": "Y", "ɕ": "SH", "ʑ": "ZH", "c": "K", "ɟ": "G", "ʋ": "V", "ʝ": "Y", "ɨ": "IH", "ɯ": "UH", "ɫ": "L", "ɱ": "M",
+    "ç": "Y", "ɕ": "SH", "ʑ": "ZH", "c": "K", "ɟ": "G", "ʋ": "V", "ʝ": "Y", "ɨ": "IH", "ɯ": "UH", "ɫ": "L", "ɭ": "L", "ɱ": "M", "ɵ": "UH",
 }
 PAUSES = set(",.!?;:—…")
 
@@ -98,12 +98,16 @@ def timeline(tokens):
     return [[phone, round(float(start), 4), round(float(end), 4)] for phone, start, end, _ in phones if end > start]
 
 
+def resampled(audio, rate):
+    """The sound at `RATE`."""
+    audio = np.asarray(audio, np.float64)
+    common = gcd(RATE, rate)
+    return audio if rate == RATE else resample_poly(audio, RATE // common, rate // common)
+
+
 def write(options, name, audio, rate, source, speaker, text, phones):
     """Writes one item; the description comes last, so that a file of that name says that the item is whole."""
-    audio = np.asarray(audio, np.float64)
-    if rate != RATE:
-        common = gcd(RATE, rate)
-        audio = resample_poly(audio, RATE // common, rate // common)
+    audio = resampled(audio, rate)
     peak = np.abs(audio).max()
     if not np.isfinite(peak) or peak < 1e-3:
         raise ValueError(f"{name}: silent or broken audio")
@@ -128,12 +132,16 @@ def seconds_of(options, name):
 
 def collect(options, make):
     """Calls make(index, sentence, random) -> (name, thunk) until the wanted minutes are there; prints progress."""
+    gather(options, (make(index, sentence, np.random.default_rng([options.seed, index])) for index, sentence in sentences(options)))
+
+
+def gather(options, jobs):
+    """Runs the thunks of (name, thunk) that are not done yet, until the wanted minutes are there; prints progress."""
     import time
     wanted, have, started, failures = options.minutes * 60 / options.shards, 0.0, time.time(), 0
-    for index, sentence in sentences(options):
+    for name, thunk in jobs:
         if have >= wanted or (options.time_limit and time.time() - started > options.time_limit):
             break
-        name, thunk = make(index, sentence, np.random.default_rng([options.seed, index]))
         seconds = seconds_of(options, name)
         if seconds is None:
             try:

@@ -23,6 +23,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
+import align
 import items
 
 RATE, HOP, DURATIONS = 24000, 600, "/encoder/Clip_output_0"
@@ -108,7 +109,8 @@ class Voice:
         audio, units = audio.ravel(), np.round(units.ravel())
         if len(units) != len(ids) or abs(units.sum() * HOP - len(audio)) > 2 * HOP:
             raise ValueError(f"{units.sum() * HOP:.0f} samples timed, {len(audio)} spoken")
-        return audio, items.timeline(list(zip(["", *phonemes, ""], units * (HOP / RATE))))
+        phones = items.timeline(list(zip(["", *phonemes, ""], units * (HOP / RATE))))
+        return audio, align.again(phones, audio, RATE)
 
 
 def training_speaker(names, random):

@@ -21,8 +21,7 @@ pub fn model_card(
         "# {}, `{}`\n\nSpeech to facial animation: log-mel features of 16 kHz mono sound in, {} face channels at {:.0} poses a second \
          out.\nCausal dilated convolutions ({} channels, dilations {:?}), {:.0} ms of look-ahead ({:.1} ms of sound beyond a \
          pose's moment,\nanalysis window included), {:.1} MB (matrices in half precision), state kept outside the graph.\nLicence: MIT OR Apache-2.0. Made by \
-         `talkie_train` with its `recipe.toml`; nothing was edited by hand.\n\n## Data\n\nSynthetic speech only, {:.1} hours; no \
-         recording of a person was used.\n\n| source | minutes | what it is | licence |\n|---|---|---|---|\n",
+         `talkie_train` with its `recipe.toml`; nothing was edited by hand.\n\n## Data\n\n{:.1} hours of speech.\n\n| source | minutes | what it is | licence |\n|---|---|---|---|\n",
         recipe.name,
         variant.name,
         super::channel_names().len(),
@@ -43,8 +42,9 @@ pub fn model_card(
     let _ = writeln!(
         card,
         "\nSentences: quotations of Debian's `fortunes`, filtered, and generated ones dense in closures, tucks and rounding\n\
-         (`crates/talkie_train/corpus/sentences.py`). The synthesisers say when each phone is spoken; constant delays are taken \
-         out\nand verified on the sound (`talkie_train check`). A teacher of dominance functions (Cohen and Massaro 1993) turns \
+         (`crates/talkie_train/corpus/sentences.py`). When each phone is spoken, say the \
+         synthesisers (flite,\nespeak-ng, festival) or a forced alignment (`corpus/align.py`); what is left of constant delays is measured on the sound and taken out \
+         (`talkie_train check`). A teacher of dominance functions (Cohen and Massaro 1993) turns \
          phones into\nthe motion to learn. Noise, babble, rooms, microphones, codecs, overload, levels, breath and changes of \
          voice up to a whisper are added on the fly.\n\n## Training\n\n{} steps{start} of {} sequences of {:.0} s, {:.0} minutes{}{}; kept: the \
          running mean of the weights at step {}, loss on\nheld-out speech {}.\n\n## Figures\n",
@@ -80,7 +80,7 @@ pub fn model_card(
         card.push_str(&crate::report::table(scores));
     }
     card.push_str(
-        "\n## Limits\n\nEnglish phones first; German, Spanish, Italian and Portuguese were heard from a formant synthesiser only. The \
+        "\n## Limits\n\nEnglish phones first: those of other languages count as the nearest English ones. The \
          motion is\nthat of a rule, not of actors: no style, no emotion, no asymmetry; above the cheeks only the accents of the brows \
          (blinks, nods\nand gaze are another layer). Singing and shouting were not trained on. Several voices at once give the motion of the louder one.\n",
     );

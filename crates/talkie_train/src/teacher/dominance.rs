@@ -2,8 +2,8 @@
 
 use talkie::metrics::Phone;
 
-use super::targets::{Articulation, Group, articulation};
-use super::{Motion, Prosody};
+use super::targets::{AFTER_VOWEL_R, Articulation, Group, articulation};
+use super::{Motion, Prosody, is_vowel};
 
 /// A phone, or half of a diphthong, in time.
 #[derive(Debug, Clone)]
@@ -38,6 +38,7 @@ fn reach(group: Group) -> (f64, f64, f64) {
 /// Splits diphthongs and gives every part its targets; every phone comes with its prosody.
 pub(super) fn segments<'a>(phones: impl Iterator<Item = (&'a Phone, Prosody)>) -> Vec<Segment> {
     let mut parts = Vec::with_capacity(phones.size_hint().0 * 9 / 8);
+    let mut after_vowel = false;
     for (phone, Prosody { emphasis, accent }) in phones {
         // A diphthong stays with its first vowel for three fifths of its time.
         let split = phone.start + 0.62 * phone.duration();
@@ -69,8 +70,10 @@ pub(super) fn segments<'a>(phones: impl Iterator<Item = (&'a Phone, Prosody)>) -
                 let part = |(most, share): (f64, f64)| most.min(share * phone.duration());
                 push(&phone.symbol, phone.start + part(LINGER), phone.end - part(PREPARE));
             }
+            None if after_vowel && phone.symbol == "R" => push(AFTER_VOWEL_R, phone.start, phone.end),
             None => push(&phone.symbol, phone.start, phone.end),
         }
+        after_vowel = is_vowel(&phone.symbol);
     }
     parts
 }

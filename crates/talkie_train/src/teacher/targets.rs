@@ -13,6 +13,11 @@ pub const PHONES: &[&str] = &[
     "JH", "K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
 ];
 
+/// R after a vowel colours it and leaves it its jaw: it is made by the tongue, and rounds less than before a vowel
+/// (P. Zawadzki, D. Kuehn, "A cineradiographic study of static and dynamic aspects of American English /r/", Phonetica
+/// 37(4), 1980).
+pub(super) const AFTER_VOWEL_R: &str = "R after a vowel";
+
 /// Index into [`PHONES`] of a symbol; unknown ones are silence.
 pub fn phone_index(symbol: &str) -> usize {
     PHONES.iter().position(|phone| *phone == symbol).unwrap_or(0)
@@ -256,6 +261,10 @@ pub(super) fn articulation(symbol: &str) -> Articulation {
         "R" => (
             &[(M::JawOpen, 0.13), (M::Funnel, 0.2), (M::Pucker, 0.4), (M::RollUp, 0.6), (M::TongueIn, 0.3)],
             [0.8, 1.0, 0.7, 1.5],
+        ),
+        AFTER_VOWEL_R => (
+            &[(M::JawOpen, 0.2), (M::Funnel, 0.2), (M::Pucker, 0.36), (M::RollUp, 0.6), (M::TongueIn, 0.3)],
+            [0.2, 0.7, 0.3, 1.5],
         ),
         "W" => (
             &[(M::JawOpen, 0.06), (M::Funnel, 0.15), (M::Pucker, 0.8), (M::TongueUp, 0.3), (M::TongueIn, 0.3)],
