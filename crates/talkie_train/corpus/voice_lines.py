@@ -24,8 +24,6 @@ LINES = [
     ("05_ada", "Ada", "Fine, performer. Then whisper something moving about the blue moon over Vienna."),
     ("06_ben", "Ben", "Oh, please. You only want to watch my mouth work. Bevy, roll the music!"),
 ]
-# Constant delay of Kokoro's timings, as in the recipe, in seconds.
-LATE = 0.055
 QUIET = 0.15
 PEAK = 10 ** (-3 / 20)
 
@@ -54,18 +52,7 @@ def main():
         fade[:ramp], fade[-ramp:] = np.linspace(0, 1, ramp), np.linspace(1, 0, ramp)
         line = np.concatenate([np.zeros(pad), audio[first:last] * fade, np.zeros(pad)])
         line *= PEAK / np.abs(line).max()
-        shift, end = QUIET - first / RATE - LATE, len(line) / RATE
-        timed = []
-        for phone, start, stop in phones:
-            start, stop = min(max(start + shift, 0.0), end), min(max(stop + shift, 0.0), end)
-            if stop > start:
-                timed.append([phone, round(start, 4), round(stop, 4)])
-        if timed[0][0] == "SIL":
-            timed[0][1] = 0.0
-        if timed[-1][0] == "SIL":
-            timed[-1][2] = round(end, 4)
-        else:
-            timed.append(["SIL", timed[-1][2], round(end, 4)])
+        timed = align.again(phones, line, RATE)
         with soundfile.SoundFile(os.path.join(options.out, name + ".ogg"), "w", RATE, 1, format="OGG",
                                  subtype="VORBIS", compression_level=0.4) as file:
             file.write(line)

@@ -72,6 +72,14 @@ fn wide_vowels_open_wider_and_spread_ones_spread() {
 }
 
 #[test]
+fn an_r_leaves_the_vowel_before_it_its_jaw() {
+    let jaw = |symbols: &[&str], time: f64| Teacher::new(&phones(symbols, 0.08)).at(time).motion(Motion::JawOpen);
+    let (after, before) = (jaw(&["T", "AA", "R", "T"], 0.18), jaw(&["T", "R", "AA", "T"], 0.14));
+    assert!(after > before + 0.05, "{after} after and {before} before the vowel");
+    assert!(jaw(&["T", "AA", "R", "T"], 0.12) > 0.35);
+}
+
+#[test]
 fn tucks_and_tongues() {
     let middle =
         |symbol: &str, motion: Motion| Teacher::new(&phones(&["AA", symbol, "AA"], 0.09)).at(0.135).motion(motion);

@@ -80,7 +80,7 @@ pub struct Loss {
 /// Weight of each of both openings' errors against the motions together.
 const APERTURE_WEIGHT: f32 = 0.25;
 /// How much more a closed frame counts in the decision: they are rare.
-const CLOSED_WEIGHT: f32 = 2.0;
+const CLOSED_WEIGHT: f32 = 1.5;
 
 impl Loss {
     /// The loss on a device.
