@@ -26,7 +26,7 @@ IPA = {
     "j": "Y", "z": "Z", "ʒ": "ZH", "x": "K",
     # Of other languages, by what the lips do: front rounded vowels round, trills and uvulars do not.
     "y": "UW", "ʏ": "UH", "ø": "UH", "œ": "UH", "ɥ": "W", "ɲ": "N", "ʎ": "L", "β": "W", "ɣ": "G", "ʁ": "G", "ʀ": "G",
-    "ç": "Y", "ɕ": "SH", "ʑ": "ZH", "c": "K", "ɟ": "G", "ʋ": "V", "ʝ": "Y", "ɨ": "IH", "ɯ": "UH", "ɫ": "L", "ɱ": "M",
+    "ç": "Y", "ɕ": "SH", "ʑ": "ZH", "c": "K", "ɟ": "G", "ʋ": "V", "ʝ": "Y", "ɨ": "IH", "ɯ": "UH", "ɫ": "L", "ɭ": "L", "ɱ": "M", "ɵ": "UH",
 }
 PAUSES = set(",.!?;:—…")
 

@@ -1,5 +1,6 @@
 //! The recipe: everything that decides what model comes out, in one file.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -43,7 +44,7 @@ pub struct NetworkRecipe {
     pub dilations: Vec<usize>,
 }
 
-/// One network: all variants have the same shape and learn from the same speech.
+/// One network: all variants have the same shape.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
@@ -51,11 +52,15 @@ pub struct Variant {
     pub name: String,
     /// Frames that a pose waits for what comes next, 0..=4.
     pub look_ahead: usize,
-    /// Folder that the bundle is written to.
-    pub bundle: PathBuf,
+    /// Folder that the bundle is written to; without one it is only what others start from.
+    #[serde(default)]
+    pub bundle: Option<PathBuf>,
     /// The variant whose weights it starts from; random ones if none is named.
     #[serde(default)]
     pub from: Option<String>,
+    /// Shares of sources, by name, that differ from those in [`Source::share`].
+    #[serde(default)]
+    pub shares: BTreeMap<String, f64>,
     /// Optimiser steps.
     pub steps: usize,
     /// Greatest learning rate; it rises linearly and falls as a cosine to 1 % of itself.
@@ -252,6 +257,13 @@ impl Recipe {
             if let Some(from) = &variant.from {
                 check(named(from), "variants.from", from.clone(), "the name of a variant above")?;
             }
+            for name in variant.shares.keys() {
+                let known = self.sources.iter().any(|source| source.name == *name);
+                check(known, "variants.shares", name.clone(), "names of sources")?;
+            }
+            let shares = self.shares(variant);
+            let works = shares.iter().all(|share| *share >= 0.0) && shares.iter().sum::<f64>() > 0.0;
+            check(works, "variants.shares", format!("{shares:?}"), "not negative, and not all 0")?;
         }
         check(!self.sources.is_empty(), "sources", "empty".into(), "name at least one")?;
         let training = &self.training;
@@ -293,6 +305,11 @@ impl Recipe {
         if found.is_empty() { Err(missing) } else { Ok(found) }
     }
 
+    /// How often each source is drawn for a variant, relative to the others.
+    pub fn shares(&self, variant: &Variant) -> Vec<f64> {
+        self.sources.iter().map(|source| *variant.shares.get(&source.name).unwrap_or(&source.share)).collect()
+    }
+
     /// Folder of a variant's checkpoint.
     pub fn checkpoint(&self, variant: &str) -> PathBuf {
         self.folder.join("checkpoint").join(variant)
@@ -301,5 +318,33 @@ impl Recipe {
     /// Folder of a source's items.
     pub fn items(&self, source: &str) -> PathBuf {
         self.folder.join("corpus").join(source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variant_may_draw_sources_by_shares_of_its_own() {
+        let mut recipe = Recipe::shipped().expect("the shipped recipe is valid");
+        let plain: Vec<f64> = recipe.sources.iter().map(|source| source.share).collect();
+        recipe.variants[0].shares.clear();
+        assert_eq!(recipe.shares(&recipe.variants[0]), plain);
+        recipe.variants[0].shares.insert(recipe.sources[1].name.clone(), 7.5);
+        let own = recipe.shares(&recipe.variants[0]);
+        assert_eq!((own[0], own[1], &own[2..]), (plain[0], 7.5, &plain[2..]));
+        recipe.validate().expect("still valid");
+    }
+
+    #[test]
+    fn shares_that_cannot_be_drawn_are_refused() {
+        let refusal = |name: &str, share: f64| {
+            let mut recipe = Recipe::shipped().expect("the shipped recipe is valid");
+            recipe.variants[0].shares.insert(name.into(), share);
+            recipe.validate().expect_err("must be refused").to_string()
+        };
+        assert_eq!(refusal("nobody", 1.0), "recipe: variants.shares is nobody; names of sources");
+        assert!(refusal("kokoro", -1.0).contains("not negative"));
     }
 }

@@ -156,7 +156,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Stage::Report { align, out } => {
             let corpus = corpus_if_any(&recipe)?;
-            for variant in &recipe.variants {
+            for variant in recipe.variants.iter().filter(|variant| variant.bundle.is_some()) {
                 let (progress, network) = best(&recipe, variant, &device)?;
                 report::draw(&out, &variant.name, &progress)?;
                 let normalisation = &progress.normalisation;
@@ -219,7 +219,7 @@ fn device(name: DeviceName) -> Result<Device, Failure> {
 }
 
 /// Share of a source's items that may be refused before its whole making is suspect.
-const MOST_REFUSED: f64 = 0.03;
+const MOST_REFUSED: f64 = 0.1;
 
 /// The corpus; none is an empty one, where only other speech is scored.
 fn corpus_if_any(recipe: &Recipe) -> Result<Corpus, CorpusError> {
@@ -332,14 +332,15 @@ fn export(
     align: &[PathBuf],
 ) -> Result<(), Failure> {
     for variant in recipe.variants(variant)? {
+        let Some(bundle) = &variant.bundle else { continue };
         let (progress, network) = best(recipe, variant, device)?;
         let network = network.halved();
         let speaker =
             Speaker::Network { recipe, variant, network: &network, normalisation: &progress.normalisation, device };
         println!("# {}\n", variant.name);
         let scores = score(recipe, corpus, &speaker, align, None)?;
-        write_bundle(&variant.bundle, recipe, variant, &network, &progress, &scores)?;
-        println!("bundle in {}\n", variant.bundle.display());
+        write_bundle(bundle, recipe, variant, &network, &progress, &scores)?;
+        println!("bundle in {}\n", bundle.display());
     }
     Ok(())
 }

@@ -146,7 +146,7 @@ pub fn learning_rate(peak: f64, warm_up: usize, step: usize, done: f64) -> f64 {
 /// A loss that is no number, or a checkpoint that cannot be read or written.
 pub fn train(run: &Run<'_>, variant: &Variant) -> Result<Progress, TrainingError> {
     let Run { recipe, corpus, people, device, threads, budget, hardware } = *run;
-    let shares: Vec<f64> = recipe.sources.iter().map(|source| source.share).collect();
+    let shares = recipe.shares(variant);
     let augmenter = Augmenter::new(&recipe.augment, &corpus.training, &shares);
     let judge = Augmenter::new(&recipe.augment, &corpus.validation, &shares);
     let folder = recipe.checkpoint(&variant.name);
