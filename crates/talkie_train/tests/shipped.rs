@@ -9,7 +9,8 @@ use talkie_train::export::channel_names;
 #[test]
 fn the_shipped_bundles_hear_what_the_recipe_says() {
     let recipe = Recipe::shipped().expect("the shipped recipe is valid");
-    let shipped: Vec<_> = recipe.variants.iter().filter_map(|variant| Some((variant, variant.bundle.as_ref()?))).collect();
+    let shipped: Vec<_> =
+        recipe.variants.iter().filter_map(|variant| Some((variant, variant.bundle.as_ref()?))).collect();
     let names: Vec<_> = shipped.iter().map(|(variant, _)| variant.name.as_str()).collect();
     assert_eq!(names, ["clip", "live"]);
     for (variant, bundle) in shipped {
