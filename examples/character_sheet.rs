@@ -101,7 +101,10 @@ struct SceneIsReady(bool);
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [file, out, options @ ..] = args.as_slice() else {
-        panic!("usage: character_sheet FILE.glb OUT.png [--poses all|key|NAME,..] [--size N]");
+        eprintln!(
+            "usage: character_sheet FILE.glb OUT.png [--poses all|key|NAME,..] [--size N] [--track LINE.csv --phones LINE.json]"
+        );
+        std::process::exit(2);
     };
     let option = |name: &str| options.iter().position(|o| o == name).and_then(|i| options.get(i + 1));
     let size: u32 = option("--size").map_or(320, |s| s.parse().expect("--size takes a number of pixels"));
