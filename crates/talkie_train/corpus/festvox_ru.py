@@ -20,15 +20,9 @@ PHONES = {
 
 
 def labelled(path):
-    """[[phone, start s, end s], ...] of a label file, whose lines tell where a phone ends."""
-    phones, start = [], 0.0
+    """The phones of a label file, whose lines are an end in seconds, a colour and a phone."""
     with open(path, encoding="latin-1") as file:
-        for line in file:
-            words = line.split()
-            if len(words) >= 3:
-                phones.append([PHONES[words[2]], start, float(words[0])])
-                start = float(words[0])
-    return phones
+        return [PHONES[words[2]] for words in map(str.split, file) if len(words) >= 3]
 
 
 def main():

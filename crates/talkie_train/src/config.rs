@@ -257,15 +257,18 @@ impl Recipe {
             if let Some(from) = &variant.from {
                 check(named(from), "variants.from", from.clone(), "the name of a variant above")?;
             }
+        }
+        check(!self.sources.is_empty(), "sources", "empty".into(), "name at least one")?;
+        for variant in &self.variants {
             for name in variant.shares.keys() {
                 let known = self.sources.iter().any(|source| source.name == *name);
                 check(known, "variants.shares", name.clone(), "names of sources")?;
             }
             let shares = self.shares(variant);
-            let works = shares.iter().all(|share| *share >= 0.0) && shares.iter().sum::<f64>() > 0.0;
+            let works =
+                shares.iter().all(|share| *share >= 0.0 && share.is_finite()) && shares.iter().sum::<f64>() > 0.0;
             check(works, "variants.shares", format!("{shares:?}"), "not negative, and not all 0")?;
         }
-        check(!self.sources.is_empty(), "sources", "empty".into(), "name at least one")?;
         let training = &self.training;
         check(training.batch > 0, "training.batch", training.batch.to_string(), "at least 1")?;
         check(training.frames > 50, "training.frames", training.frames.to_string(), "more than 50")?;

@@ -219,7 +219,7 @@ fn device(name: DeviceName) -> Result<Device, Failure> {
 }
 
 /// Share of a source's items that may be refused before its whole making is suspect.
-const MOST_REFUSED: f64 = 0.1;
+const MOST_REFUSED: f64 = 0.03;
 
 /// The corpus; none is an empty one, where only other speech is scored.
 fn corpus_if_any(recipe: &Recipe) -> Result<Corpus, CorpusError> {

@@ -20,8 +20,9 @@ pub fn model_card(
     let mut card = format!(
         "# {}, `{}`\n\nSpeech to facial animation: log-mel features of 16 kHz mono sound in, {} face channels at {:.0} poses a second \
          out.\nCausal dilated convolutions ({} channels, dilations {:?}), {:.0} ms of look-ahead ({:.1} ms of sound beyond a \
-         pose's moment,\nanalysis window included), {:.1} MB (matrices in half precision), state kept outside the graph.\nLicence: MIT OR Apache-2.0. Made by \
-         `talkie_train` with its `recipe.toml`; nothing was edited by hand.\n\n## Data\n\n{:.1} hours of speech.\n\n| source | minutes | what it is | licence |\n|---|---|---|---|\n",
+         pose's moment,\nanalysis window included), {:.1} MB (matrices in half precision), state kept outside the graph.\nLicence: \
+         MIT OR Apache-2.0. Made by `talkie_train` with its `recipe.toml`.\n\n## Data\n\n{:.1} hours of speech.\n\n\
+         | source | minutes | what it is | licence |\n|---|---|---|---|\n",
         recipe.name,
         variant.name,
         super::channel_names().len(),
@@ -42,12 +43,11 @@ pub fn model_card(
     let _ = writeln!(
         card,
         "\nSentences: quotations of Debian's `fortunes`, filtered, and generated ones dense in closures, tucks and rounding\n\
-         (`crates/talkie_train/corpus/sentences.py`). When each phone is spoken, say the \
-         synthesisers (flite,\nespeak-ng, festival) or a forced alignment (`corpus/align.py`); what is left of constant delays is measured on the sound and taken out \
-         (`talkie_train check`). A teacher of dominance functions (Cohen and Massaro 1993) turns \
-         phones into\nthe motion to learn. Noise, babble, rooms, microphones, codecs, overload, levels, breath and changes of \
-         voice up to a whisper are added on the fly.\n\n## Training\n\n{} steps{start} of {} sequences of {:.0} s, {:.0} minutes{}{}; kept: the \
-         running mean of the weights at step {}, loss on\nheld-out speech {}.\n\n## Figures\n",
+         (`crates/talkie_train/corpus/sentences.py`). When each phone is spoken, say flite, espeak-ng and \
+         festival\nthemselves, and for the others a forced alignment (`corpus/align.py`); constant delays are measured on the sound\n\
+         (`talkie_train check`). A teacher of dominance functions (Cohen and Massaro 1993) turns phones into the motion to learn.\n\
+         Noise, babble, rooms, microphones, codecs, overload, levels, breath and changes of voice up to a whisper are added on the fly.\n\n## Training\n\n{} steps{start} of {} sequences of {:.0} s, {:.0} minutes{}{}; kept: the running\n\
+         mean of the weights at step {}, loss on held-out speech {}.\n\n## Figures\n",
         progress.step,
         recipe.training.batch,
         recipe.training.frames as f64 * recipe.features.hop as f64 / RATE,
