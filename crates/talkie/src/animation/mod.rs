@@ -2,6 +2,7 @@
 
 mod animator;
 mod channel;
+pub mod geometry;
 mod pose;
 mod track;
 
