@@ -29,6 +29,7 @@
 //! | [`model`] | bundles (`model.json` and a network), features, the network families |
 //! | `inference` (feature `ort`) | finding ONNX Runtime, falling back to tract, sessions |
 //! | [`animation`] | channels, poses, tracks |
+//! | [`emotion`] | what a classifier hears, and the emotions of a face over time |
 //! | [`retarget`] | which shape and joint of a rig answers to which channel, and the report about it |
 //! | [`metrics`] | how well a track matches what was said |
 //!
@@ -39,6 +40,7 @@
 
 pub mod animation;
 pub mod audio;
+pub mod emotion;
 #[cfg(feature = "ort")]
 pub mod inference;
 pub mod metrics;

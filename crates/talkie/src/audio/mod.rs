@@ -1,9 +1,11 @@
 //! Sound on its way to a network: decoding, resampling to 16 kHz mono, and the feed of one speech.
 
+mod accumulator;
 mod decode;
 mod feed;
 mod resample;
 
+pub use accumulator::{AccumulatorError, AudioAccumulator, Received};
 pub use decode::{AudioClip, AudioReader, DecodeError};
 pub use feed::SpeechFeed;
 pub use resample::{FormatError, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SpeechResampler};
