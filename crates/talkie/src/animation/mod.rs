@@ -1,5 +1,7 @@
 //! Face poses and how they move: channels, poses, tracks and the animator's settings.
 
+pub mod blendshapes;
+
 mod animator;
 mod channel;
 pub mod geometry;

@@ -1,10 +1,16 @@
 //! The whole path of the skin: PCA, animator, blendshape weights, frame by frame.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
-use talkie::animation::geometry::{PcaBasis, SkinAnimator, SkinParameters, SkinShape};
+use talkie::animation::{
+    blendshapes::{BlendshapeConfig, BlendshapeData, BlendshapeSolver},
+    geometry::{PcaBasis, SkinAnimator, SkinParameters, SkinShape},
+};
 
-use crate::support::{GoldenFile, GroupResult, Report, number};
+use crate::{
+    blendshape,
+    support::{GoldenFile, GroupResult, Report, integers, number, numbers, text},
+};
 
 pub fn run(file: &GoldenFile, report: &mut Report) -> GroupResult {
     let array = |name: &str| file.array_f32(name).map(|(_, values)| values.to_vec());
@@ -26,7 +32,36 @@ pub fn run(file: &GoldenFile, report: &mut Report) -> GroupResult {
     }
     report.compare("PCA deltas", &deltas, file.array_f32("out_deltas")?.1, 1e-5);
     report.compare("vertices", &vertices, file.array_f32("out_vertices")?.1, 5e-5);
-    // MERGE: solve `vertices` frame by frame with the solver of `json["solver_parameters"]` and compare `out_weights` with
-    // the larger of 5e-5 and 3 x `reference_vs_double_max_abs`. Until then the group fails: `out_weights` was never compared.
+    let mut solver = solver(file)?;
+    let mut weights = vec![0.0; frames * solver.data().pose_count()];
+    for (vertices, weights) in vertices.chunks_exact(width).zip(weights.chunks_exact_mut(solver.data().pose_count())) {
+        solver.solve(vertices, weights)?;
+    }
+    let noise = f64::from(number(&file.json, "reference_vs_double_max_abs")?);
+    report.compare("weights", &weights, file.array_f32("out_weights")?.1, (3.0 * noise).max(5e-5));
     Ok(())
+}
+
+fn solver(file: &GoldenFile) -> Result<BlendshapeSolver, Box<dyn Error>> {
+    if text(&file.json, "activePoses")? != "all 1" {
+        return Err("not all poses are active".into());
+    }
+    let array = |name: &str| file.array_f32(name).map(|(_, values)| values.to_vec());
+    let mask = file.array_i32("mask")?.1.iter().map(|vertex| u32::try_from(*vertex)).collect::<Result<_, _>>()?;
+    let poses = file.array_f32("pose_deltas")?.0[0];
+    let names = (0..poses).map(|pose| format!("pose{pose}")).collect();
+    let data = BlendshapeData::new(array("neutral")?, array("pose_deltas")?, Some(mask), names)?;
+    let ids = |key: &str| -> Result<Vec<i32>, Box<dyn Error>> {
+        Ok(integers(&file.json, key)?.into_iter().map(i32::try_from).collect::<Result<_, _>>()?)
+    };
+    let mut config = BlendshapeConfig::new(poses);
+    config.cancel_poses = ids("cancelPoses")?;
+    config.symmetry_poses = ids("symmetryPoses")?;
+    config.multipliers = numbers(&file.json, "multipliers")?;
+    config.offsets = numbers(&file.json, "offsets")?;
+    let mut solver = BlendshapeSolver::new(Arc::new(data));
+    solver.set_config(config)?;
+    solver.set_parameters(blendshape::parameters(&file.json["solver_parameters"])?)?;
+    solver.prepare()?;
+    Ok(solver)
 }

@@ -2,8 +2,10 @@
 
 use talkie::animation::geometry::{EyeAnimator, EyeParameters};
 
-use crate::ranges::compare_ranges;
-use crate::support::{GoldenFile, GroupResult, Report, count, number, text};
+use crate::{
+    ranges::compare_ranges,
+    support::{GoldenFile, GroupResult, Report, count, number, text},
+};
 
 pub fn run(file: &GoldenFile, report: &mut Report) -> GroupResult {
     compare_ranges(&file.json, EyeParameters::RANGES, report)?;

@@ -6,6 +6,9 @@
 //! the command line restrict the run to files whose names contain one of them.
 
 mod audio_accumulator;
+mod blendshape;
+mod bvls;
+mod chain;
 mod emotion_accumulator;
 mod emotion_postprocess;
 mod eyes;
@@ -79,6 +82,7 @@ fn run_file(path: &Path, report: &mut Report) -> GroupResult {
 fn run_group(file: &GoldenFile, report: &mut Report) -> GroupResult {
     match file.stem.as_str() {
         "audio_accumulator" => audio_accumulator::run(file, report),
+        "chain" => chain::run(file, report),
         "emotion_accumulator" => emotion_accumulator::run(file, report),
         "emotion_postprocess" => emotion_postprocess::run(file, report),
         "eyes" => eyes::run(file, report),
@@ -87,6 +91,8 @@ fn run_group(file: &GoldenFile, report: &mut Report) -> GroupResult {
         "teeth" => teeth::run(file, report),
         "tongue" => tongue::run(file, report),
         "window_progress" => window_progress::run(file, report),
+        "blendshape_small" | "blendshape_large" | "blendshape_tongue" => blendshape::run(file, report),
+        "bvls" => bvls::run(file, report),
         unknown => Err(format!("unknown group {unknown:?}").into()),
     }
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use talkie::animation::geometry::{SkinAnimator, SkinParameters, SkinShape};
 
-use crate::ranges::compare_ranges;
-use crate::support::{GoldenFile, GroupResult, Report, count, number, text};
+use crate::{
+    ranges::compare_ranges,
+    support::{GoldenFile, GroupResult, Report, count, number, text},
+};
 
 pub fn run(file: &GoldenFile, report: &mut Report) -> GroupResult {
     compare_ranges(&file.json, SkinParameters::RANGES, report)?;

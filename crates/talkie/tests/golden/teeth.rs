@@ -2,8 +2,10 @@
 
 use talkie::animation::geometry::{JawAnimator, TeethParameters, fit_rigid};
 
-use crate::ranges::compare_ranges;
-use crate::support::{GoldenFile, GroupResult, Report, text};
+use crate::{
+    ranges::compare_ranges,
+    support::{GoldenFile, GroupResult, Report, text},
+};
 
 pub fn run(file: &GoldenFile, report: &mut Report) -> GroupResult {
     compare_ranges(&file.json, TeethParameters::RANGES, report)?;

@@ -2,8 +2,10 @@
 
 use talkie::animation::geometry::{TongueAnimator, TongueParameters};
 
-use crate::ranges::compare_ranges;
-use crate::support::{GoldenFile, GroupResult, Report};
+use crate::{
+    ranges::compare_ranges,
+    support::{GoldenFile, GroupResult, Report},
+};
 
 pub fn run(file: &GoldenFile, report: &mut Report) -> GroupResult {
     compare_ranges(&file.json, TongueParameters::RANGES, report)?;
