@@ -81,3 +81,45 @@ fn waves(part: &Part, seed: u64) -> Vec<Vector> {
     let at = |[x, y, z]: &Vector| wave.map(|[a, b, c, phase]| SMALL * (a * x + b * y + c * z + 3.0 * phase).sin());
     part.neutral.iter().map(at).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Head, SKIN_POSES, TONGUE_POSES};
+
+    /// What the components add up to for a pose, less what they should, at the worst vertex.
+    fn worst(basis: &Basis, part: &Part, pose: usize) -> f32 {
+        let coefficients = basis.coefficients(pose);
+        let mut left: Vec<Vector> = part.poses[pose].clone();
+        for (shape, coefficient) in basis.shapes(part).zip(coefficients) {
+            for (left, moved) in left.iter_mut().zip(shape) {
+                (0..3).for_each(|axis| left[axis] -= coefficient * moved[axis]);
+            }
+        }
+        left.into_iter().flatten().fold(0.0, |worst, value| worst.max(value.abs()))
+    }
+
+    #[test]
+    fn components_add_up_to_poses() {
+        let head = Head::procedural().resized(100, 30);
+        for (components, tolerance) in [(52, 1e-5), (60, 0.1)] {
+            let basis = Basis::new(SKIN_POSES.len(), 0, components, 7);
+            assert_eq!(basis.shapes(&head.skin).count(), components);
+            for (pose, name) in SKIN_POSES.iter().enumerate() {
+                assert!(worst(&basis, &head.skin, pose) < tolerance, "{name} of {components}");
+            }
+            let mixed = basis.coefficients(0).iter().filter(|value| value.abs() > 1e-3).count();
+            assert!(mixed > 20, "a pose has {mixed} components");
+        }
+    }
+
+    #[test]
+    fn too_few_components_keep_what_moves() {
+        let head = Head::procedural().resized(100, 30);
+        let basis = Basis::new(TONGUE_POSES.len(), SKIN_POSES.len(), 10, 7);
+        for (pose, name) in TONGUE_POSES.iter().enumerate() {
+            let kept = worst(&basis, &head.tongue, pose) < 1e-5;
+            assert!(kept || !is_driven(SKIN_POSES.len() + pose), "{name}");
+        }
+    }
+}

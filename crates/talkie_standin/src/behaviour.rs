@@ -1,9 +1,6 @@
 //! How a stand-in behaves: what its face does with what it hears and feels.
 
-use crate::{
-    head::Vector,
-    names::{EMOTIONS, POSES, poses},
-};
+use crate::names::{EMOTIONS, POSES, poses};
 
 /// Bands of sound that a network hears, in hertz: the voice itself, open vowels, bright vowels, hissing.
 pub(crate) const BANDS: [[f32; 2]; 4] = [[80.0, 300.0], [300.0, 900.0], [900.0, 2200.0], [2500.0, 6000.0]];
@@ -120,7 +117,26 @@ pub(crate) fn eyes(pose: &str) -> [f32; 4] {
     if pose.ends_with("Right") { [turn[0], turn[1], 0.0, 0.0] } else { [0.0, 0.0, turn[0], turn[1]] }
 }
 
-/// By how much a pose moves the key points of the jaw.
-pub(crate) fn jaw(jaw: &crate::head::Jaw, pose: &str) -> [Vector; crate::head::JAW_POINTS] {
-    jaw.poses.iter().find(|(name, _)| *name == pose).map_or([[0.0; 3]; crate::head::JAW_POINTS], |(_, moved)| *moved)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_a_pose_and_every_emotion_is_another_face() {
+        let names = SPEECH
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(MOODS.iter().flat_map(|mood| mood.iter().map(|(name, _)| *name)));
+        for name in names {
+            assert!(places(name).count() > 0, "{name}");
+        }
+        let moods = moods();
+        for (index, mood) in moods.iter().enumerate() {
+            assert!(mood.iter().any(|weight| *weight > 0.2), "{}", EMOTIONS[index]);
+            assert!(moods[..index].iter().all(|other| other != mood), "{}", EMOTIONS[index]);
+        }
+        assert_eq!(places("mouthSmile").count(), 2);
+        assert_eq!(places("jaw").count(), 2);
+        assert_eq!(places("mouthSmileLeft").count(), 1);
+    }
 }

@@ -103,39 +103,37 @@ pub(crate) fn network_info(options: &StandIn) -> Value {
 pub(crate) fn animator(family: Family, identity: &str) -> Value {
     // Regression is as Mark's bundle has it, Claire of the diffusion bundle as that has it; for James and Mark the service
     // says what differs from her.
-    let mark = family == Family::Regression;
-    let (james_service, mark_service) = (!mark && identity == "James", !mark && identity == "Mark");
-    let of = |regression: f64, claire: f64, james: f64, diffusion_mark: f64| match () {
-        () if mark => regression,
-        () if james_service => james,
-        () if mark_service => diffusion_mark,
-        () => claire,
+    let column = match (family, identity) {
+        (Family::Regression, _) => 0,
+        (_, "James") => 2,
+        (_, "Mark") => 3,
+        _ => 1,
     };
-    let either = |regression: f64, diffusion: f64| of(regression, diffusion, diffusion, diffusion);
+    let of = |values: [f64; 4]| values[column];
     let mut config = json!({
-        "input_strength": of(1.3, 1.0, 1.0, 1.3),
-        "lower_face_smoothing": of(0.0023, 0.006, 0.006, 0.0023),
+        "input_strength": of([1.3, 1.0, 1.0, 1.3]),
+        "lower_face_smoothing": of([0.0023, 0.006, 0.006, 0.0023]),
         "upper_face_smoothing": 0.001,
-        "lower_face_strength": of(1.4, 1.0, 1.2, 1.4),
+        "lower_face_strength": of([1.4, 1.0, 1.2, 1.4]),
         "upper_face_strength": 1.0,
         "face_mask_level": 0.6,
         "face_mask_softness": 0.0085,
-        "skin_strength": of(1.1, 1.0, 1.0, 1.1),
+        "skin_strength": of([1.1, 1.0, 1.0, 1.1]),
         "blink_strength": 1.0,
-        "eyelid_open_offset": of(0.06, 0.0, 0.06, 0.06),
-        "lip_open_offset": of(-0.03, 0.0, -0.02, -0.03),
-        "tongue_strength": of(1.5, 1.3, 1.3, 1.5),
-        "tongue_height_offset": of(0.2, 0.0, 0.0, 0.2),
-        "tongue_depth_offset": of(0.13, 0.0, 0.0, 0.13),
-        "lower_teeth_strength": either(1.3, 1.0),
-        "lower_teeth_height_offset": either(-0.1, 0.0),
+        "eyelid_open_offset": of([0.06, 0.0, 0.06, 0.06]),
+        "lip_open_offset": of([-0.03, 0.0, -0.02, -0.03]),
+        "tongue_strength": of([1.5, 1.3, 1.3, 1.5]),
+        "tongue_height_offset": of([0.2, 0.0, 0.0, 0.2]),
+        "tongue_depth_offset": of([0.13, 0.0, 0.0, 0.13]),
+        "lower_teeth_strength": of([1.3, 1.0, 1.0, 1.0]),
+        "lower_teeth_height_offset": of([-0.1, 0.0, 0.0, 0.0]),
         "lower_teeth_depth_offset": 0.0,
         "eyeballs_strength": 1.0,
-        "saccade_strength": either(0.9, 0.6),
+        "saccade_strength": of([0.9, 0.6, 0.6, 0.6]),
         "right_eye_rot_x_offset": 0.0,
-        "right_eye_rot_y_offset": either(-2.0, 0.0),
+        "right_eye_rot_y_offset": of([-2.0, 0.0, 0.0, 0.0]),
         "left_eye_rot_x_offset": 0.0,
-        "left_eye_rot_y_offset": either(2.0, 0.0),
+        "left_eye_rot_y_offset": of([2.0, 0.0, 0.0, 0.0]),
         "eye_saccade_seed": 0.0,
     });
     if family == Family::Regression {

@@ -9,10 +9,7 @@ use std::collections::BTreeSet;
 
 pub use glb::HeadError;
 
-use crate::{
-    names::{SKIN_POSES, TONGUE_POSES},
-    random::Random,
-};
+use crate::{names::SKIN_POSES, random::Random};
 
 /// Three coordinates in centimetres: x to the left of the character, y up, z forward.
 pub(crate) type Vector = [f32; 3];
@@ -134,7 +131,7 @@ pub(crate) struct Jaw {
     /// At rest.
     pub(crate) neutral: [Vector; JAW_POINTS],
     /// What a pose of the skin adds to them.
-    pub(crate) poses: [(&'static str, [Vector; JAW_POINTS]); 4],
+    poses: [(&'static str, [Vector; JAW_POINTS]); 4],
 }
 
 impl Jaw {
@@ -158,7 +155,9 @@ impl Jaw {
         let shifted = |name| (name, [pose(name)[lip]; JAW_POINTS]);
         Self { neutral, poses: [("jawOpen", opened), shifted("jawForward"), shifted("jawLeft"), shifted("jawRight")] }
     }
-}
 
-/// How many poses the tongue has.
-pub(crate) const TONGUE: usize = TONGUE_POSES.len();
+    /// What a pose adds to the points.
+    pub(crate) fn moved(&self, pose: &str) -> [Vector; JAW_POINTS] {
+        self.poses.iter().find(|(name, _)| *name == pose).map_or([[0.0; 3]; JAW_POINTS], |(_, moved)| *moved)
+    }
+}

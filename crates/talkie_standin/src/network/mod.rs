@@ -17,8 +17,8 @@ use talkie_onnx::{Attribute, Dimension, Graph, GraphError};
 use crate::{
     basis::Basis,
     behaviour,
-    head::{Jaw, TONGUE},
-    names::{SKIN_POSES, poses},
+    head::Jaw,
+    names::{SKIN_POSES, TONGUE_POSES, poses},
     random::Random,
 };
 
@@ -71,8 +71,7 @@ fn spoken(graph: &mut Graph, loudness: &str) -> Result<String, GraphError> {
 
 /// What comes after skin and tongue in a result: key points of the jaw and eyes, for every pose.
 fn jaw_and_eyes(jaw: &Jaw, pose: &str) -> Vec<f32> {
-    let points = behaviour::jaw(jaw, pose);
-    points.as_flattened().iter().copied().chain(behaviour::eyes(pose)).collect()
+    jaw.moved(pose).as_flattened().iter().copied().chain(behaviour::eyes(pose)).collect()
 }
 
 /// From poses to a result: for every pose what it adds to skin, tongue, jaw and eyes.
@@ -98,7 +97,7 @@ fn results<'a>(
 pub(crate) fn bases(skin_shapes: usize, tongue_shapes: usize, seed: u64) -> [Basis; 2] {
     [
         Basis::new(SKIN_POSES.len(), 0, skin_shapes, seed ^ 0x51),
-        Basis::new(TONGUE, SKIN_POSES.len(), tongue_shapes, seed ^ 0x70),
+        Basis::new(TONGUE_POSES.len(), SKIN_POSES.len(), tongue_shapes, seed ^ 0x70),
     ]
 }
 
