@@ -1,8 +1,6 @@
 //! From weights to the bundle that `talkie` loads: `network.onnx`, `model.json` and a model card.
 
 mod card;
-pub mod graph;
-pub mod onnx;
 mod streaming;
 #[cfg(test)]
 mod tests;
@@ -12,9 +10,9 @@ use std::path::{Path, PathBuf};
 use talkie::animation::FrameRate;
 use talkie::model::features::FEATURE_SAMPLE_RATE;
 use talkie::model::{FeatureSpec, Kind, Manifest, StateTensor, TensorNames};
+use talkie_onnx::GraphError;
 
 pub use card::model_card;
-pub use graph::{Graph, GraphError};
 pub use streaming::streaming_graph;
 
 use crate::config::{Recipe, Variant};

@@ -7,9 +7,8 @@
 
 use burn::nn::Linear;
 
-use super::graph::{Attribute, Graph, GraphError};
-use super::onnx::Dimension;
 use talkie::model::StateTensor;
+use talkie_onnx::{Attribute, Dimension, Graph, GraphError};
 
 use super::ExportError;
 use crate::network::{CausalConvolution, SpeechNetwork, dependence};

@@ -1,8 +1,8 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use prost::Message as _;
 use talkie::model::Manifest;
+use talkie_onnx::{Dimension, messages::ModelProto};
 
-use super::onnx::{Dimension, ModelProto};
 use super::{channel_names, manifest, model_card, streaming_graph};
 use crate::config::Recipe;
 use crate::network::SpeechNetwork;

@@ -67,8 +67,14 @@ pub struct NodeProto {
 pub struct AttributeProto {
     #[prost(string, tag = "1")]
     pub name: String,
+    #[prost(float, tag = "2")]
+    pub f: f32,
     #[prost(int64, tag = "3")]
     pub i: i64,
+    #[prost(bytes = "vec", tag = "4")]
+    pub s: Vec<u8>,
+    #[prost(float, repeated, packed = "false", tag = "7")]
+    pub floats: Vec<f32>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
     #[prost(int32, tag = "20")]
@@ -135,7 +141,13 @@ pub const FLOAT: i32 = 1;
 pub const FLOAT16: i32 = 10;
 /// `TensorProto.DataType.INT64`.
 pub const INT64: i32 = 7;
+/// `AttributeProto.AttributeType.FLOAT`.
+pub const ATTRIBUTE_FLOAT: i32 = 1;
 /// `AttributeProto.AttributeType.INT`.
 pub const ATTRIBUTE_INT: i32 = 2;
+/// `AttributeProto.AttributeType.STRING`.
+pub const ATTRIBUTE_STRING: i32 = 3;
+/// `AttributeProto.AttributeType.FLOATS`.
+pub const ATTRIBUTE_FLOATS: i32 = 6;
 /// `AttributeProto.AttributeType.INTS`.
 pub const ATTRIBUTE_INTS: i32 = 7;

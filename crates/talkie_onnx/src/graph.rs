@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use prost::Message as _;
 
-use super::onnx::{
-    ATTRIBUTE_INT, ATTRIBUTE_INTS, AttributeProto, Dimension, DimensionProto, FLOAT, FLOAT16, GraphProto, INT64,
-    ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto,
-    TypeProto, ValueInfoProto,
+use crate::messages::{
+    ATTRIBUTE_FLOAT, ATTRIBUTE_FLOATS, ATTRIBUTE_INT, ATTRIBUTE_INTS, ATTRIBUTE_STRING, AttributeProto, Dimension,
+    DimensionProto, FLOAT, FLOAT16, GraphProto, INT64, ModelProto, NodeProto, OperatorSetIdProto,
+    StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 
 /// Version of the operator set that the nodes are written in.
@@ -45,10 +45,29 @@ pub enum GraphError {
 /// A setting of a node.
 #[derive(Debug, Clone, Copy)]
 pub enum Attribute<'a> {
-    /// One number.
+    /// One whole number.
     One(&'a str, i64),
-    /// Several numbers.
+    /// Several whole numbers.
     Many(&'a str, &'a [i64]),
+    /// One number.
+    Float(&'a str, f32),
+    /// Several numbers.
+    Floats(&'a str, &'a [f32]),
+    /// A word.
+    Text(&'a str, &'a str),
+}
+
+impl Attribute<'_> {
+    fn message(&self) -> AttributeProto {
+        let of = |name: &str, r#type| AttributeProto { name: name.into(), r#type, ..AttributeProto::default() };
+        match *self {
+            Self::One(name, i) => AttributeProto { i, ..of(name, ATTRIBUTE_INT) },
+            Self::Many(name, ints) => AttributeProto { ints: ints.into(), ..of(name, ATTRIBUTE_INTS) },
+            Self::Float(name, f) => AttributeProto { f, ..of(name, ATTRIBUTE_FLOAT) },
+            Self::Floats(name, floats) => AttributeProto { floats: floats.into(), ..of(name, ATTRIBUTE_FLOATS) },
+            Self::Text(name, text) => AttributeProto { s: text.into(), ..of(name, ATTRIBUTE_STRING) },
+        }
+    }
 }
 
 /// A graph in the making.
@@ -156,22 +175,62 @@ impl Graph {
             }
         }
         self.claim(output)?;
-        let attribute = attributes.iter().map(|attribute| match attribute {
-            Attribute::One(name, i) => {
-                AttributeProto { name: (*name).into(), i: *i, ints: Vec::new(), r#type: ATTRIBUTE_INT }
-            }
-            Attribute::Many(name, ints) => {
-                AttributeProto { name: (*name).into(), i: 0, ints: ints.to_vec(), r#type: ATTRIBUTE_INTS }
-            }
-        });
         self.graph.node.push(NodeProto {
             input: inputs.iter().map(|name| (*name).into()).collect(),
             output: vec![output.into()],
             name: format!("{operator}:{output}"),
             op_type: operator.into(),
-            attribute: attribute.collect(),
+            attribute: attributes.iter().map(Attribute::message).collect(),
         });
         Ok(())
+    }
+
+    /// As [`node`](Self::node), with a name made up for the output, which is returned.
+    ///
+    /// # Errors
+    /// An input that does not exist yet.
+    pub fn apply(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        attributes: &[Attribute<'_>],
+    ) -> Result<String, GraphError> {
+        let output = self.unused(operator);
+        self.node(operator, inputs, &output, attributes)?;
+        Ok(output)
+    }
+
+    /// As [`weights`](Self::weights), with a made-up name, which is returned.
+    ///
+    /// # Errors
+    /// Numbers that do not fill the shape.
+    pub fn constant(&mut self, shape: &[usize], values: &[f32]) -> Result<String, GraphError> {
+        let name = self.unused("weights");
+        self.weights(&name, shape, values)?;
+        Ok(name)
+    }
+
+    /// As [`numbers`](Self::numbers), with a made-up name, which is returned.
+    ///
+    /// # Errors
+    /// As [`numbers`](Self::numbers).
+    pub fn list(&mut self, values: &[i64]) -> Result<String, GraphError> {
+        let name = self.unused("numbers");
+        self.numbers(&name, values)?;
+        Ok(name)
+    }
+
+    fn unused(&self, kind: &str) -> String {
+        // Every name that was given out is taken, so their number is a number that no name of this form has yet; a name
+        // that was chosen by hand may have it.
+        let first = self.names.len();
+        (first..).map(|number| format!("{kind}_{number}")).find(|name| !self.names.contains(name)).unwrap_or_default()
+    }
+
+    /// How many weights there are, in single or half precision.
+    pub fn parameters(&self) -> usize {
+        let weights = self.graph.initializer.iter().filter(|tensor| tensor.data_type != INT64);
+        weights.map(|tensor| tensor.dims.iter().product::<i64>() as usize).sum()
     }
 
     /// The file.
@@ -180,7 +239,7 @@ impl Graph {
         let entry = |(key, value): &(&str, &str)| StringStringEntryProto { key: (*key).into(), value: (*value).into() };
         let model = ModelProto {
             ir_version: IR_VERSION,
-            producer_name: "talkie_train".into(),
+            producer_name: "talkie".into(),
             graph: Some(self.graph),
             opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
             metadata_props: metadata.iter().map(entry).collect(),
@@ -215,11 +274,21 @@ mod tests {
         graph
             .node("Identity", &["x"], "y", &[Attribute::Many("axes", &[1, 2]), Attribute::One("k", -1)])
             .expect("known");
+        let numbers =
+            [Attribute::Float("f", 0.5), Attribute::Floats("many", &[1.0, -2.0]), Attribute::Text("mode", "same")];
+        let made = graph.apply("Identity", &["y"], &numbers).expect("known");
+        let again = graph.apply("Identity", &[&made], &[]).expect("known");
+        let weights = graph.constant(&[2, 3], &[0.0; 6]).expect("they fill it");
+        graph.output(&again, &[Dimension::Value(2)]).expect("known");
+        assert!(made != again && weights != again);
+        assert_eq!(graph.parameters(), 6);
         let bytes = graph.finish("net", &[("frame_rate", "50")]);
         let model = ModelProto::decode(bytes.as_slice()).expect("a message");
         assert_eq!((model.ir_version, model.opset_import[0].version), (9, 17));
         let graph = model.graph.expect("a graph");
         assert_eq!(graph.node[0].attribute[0].ints, [1, 2]);
+        let [float, floats, text] = &graph.node[1].attribute[..] else { panic!("three attributes") };
+        assert_eq!((float.f, &floats.floats[..], &text.s[..]), (0.5, &[1.0, -2.0][..], &b"same"[..]));
         assert_eq!(graph.initializer[0].raw_data.len(), 16);
     }
 }
