@@ -23,7 +23,10 @@ def load(folder):
     model = onnx.load(voice.model_path)
     model.graph.output.append(onnx.helper.make_empty_tensor_value_info(DURATIONS))
     path = os.path.join(folder, "hibari-durations.onnx")
-    onnx.save(model, path)
+    # Whole or not at all: another shard may be reading it.
+    part = f"{path}.{os.getpid()}.part"
+    onnx.save(model, part)
+    os.replace(part, path)
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1
     settings.log_severity_level = 3

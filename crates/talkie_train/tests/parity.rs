@@ -33,9 +33,9 @@ fn play(network: &mut Network, states: &[StateTensor], heard: &[f32], bands: usi
                 }
             }
         }
-        let mut inputs = vec![TensorView { name: "mel", shape: [BATCH, bands, length], values: &mel }];
+        let mut inputs = vec![TensorView { name: "mel", shape: vec![BATCH, bands, length], values: &mel }];
         for (state, values) in states.iter().zip(&memory) {
-            inputs.push(TensorView { name: &state.input, shape: [BATCH, state.channels, state.frames], values });
+            inputs.push(TensorView { name: &state.input, shape: vec![BATCH, state.channels, state.frames], values });
         }
         let names: Vec<&str> = core::iter::once("weights").chain(states.iter().map(|s| s.output.as_str())).collect();
         let mut next = vec![Vec::new(); names.len()];

@@ -4,6 +4,7 @@ pub mod blendshapes;
 
 mod animator;
 mod channel;
+pub mod direct;
 pub mod geometry;
 mod pose;
 mod track;

@@ -3,5 +3,5 @@
 mod network;
 mod runtime;
 
-pub use network::{Network, NetworkError, TensorInfo, TensorView};
+pub use network::{Network, NetworkError, NetworkSource, TensorInfo, TensorView};
 pub use runtime::{Attempt, Backend, Runtime, RuntimeError, RuntimeOptions};

@@ -1,5 +1,7 @@
 //! One loaded network.
 
+use std::path::Path;
+
 use ort::{
     session::{Session, SessionInputValue},
     value::{TensorElementType, TensorRef, ValueType},
@@ -41,9 +43,25 @@ pub enum NetworkError {
         /// What the bundle promises.
         expected: String,
     },
+    /// An input that nothing is known about.
+    #[error("the network has an input {name:?}; expected only {expected}")]
+    UnknownInput {
+        /// Its name.
+        name: String,
+        /// The names of all that is known.
+        expected: String,
+    },
     /// Running it failed.
     #[error("the network failed to run: {0}")]
     Run(String),
+    /// It ran, and no face can be made of what it gave.
+    #[error("what the network gave at {seconds:.2} s is no face: {reason}")]
+    Face {
+        /// Where in the speech, in seconds.
+        seconds: f64,
+        /// What is wrong.
+        reason: String,
+    },
     /// It ran and gave something that is not a number.
     #[error("the network gave a value that is not finite for channel {channel} at {seconds:.2} s")]
     NotFinite {
@@ -77,14 +95,23 @@ fn shape_text(shape: &[i64]) -> String {
 }
 
 /// An input: shape and values, borrowed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct TensorView<'a> {
     /// Name in the graph.
     pub name: &'a str,
     /// Dimensions.
-    pub shape: [usize; 3],
+    pub shape: Vec<usize>,
     /// Values, last dimension fastest.
     pub values: &'a [f32],
+}
+
+/// Where a network is read from.
+#[derive(Debug, Clone, Copy)]
+pub enum NetworkSource<'a> {
+    /// The bytes of an ONNX file.
+    Bytes(&'a [u8]),
+    /// An ONNX file, which may have weights in files beside it.
+    File(&'a Path),
 }
 
 /// A network, ready to run.
@@ -96,25 +123,37 @@ pub struct Network {
 }
 
 impl Network {
-    /// Loads a network from the bytes of an ONNX file. It will use one thread of the caller: these networks are small,
+    /// Loads a network from the bytes of an ONNX file. It will use one thread of the caller: most networks of faces are small,
     /// and a game has other uses for its cores.
     ///
     /// # Errors
     /// [`NetworkError::Load`] if the engine cannot read it.
     pub fn load(runtime: &Runtime, onnx: &[u8]) -> Result<Self, NetworkError> {
+        Self::load_from(runtime, NetworkSource::Bytes(onnx), 1)
+    }
+
+    /// Loads a network that may use this many threads.
+    ///
+    /// # Errors
+    /// [`NetworkError::Load`] if the engine cannot read it.
+    pub fn load_from(runtime: &Runtime, source: NetworkSource<'_>, threads: usize) -> Result<Self, NetworkError> {
         let failed = |error: String| NetworkError::Load { backend: runtime.backend(), reason: error };
-        if onnx.is_empty() {
+        if matches!(source, NetworkSource::Bytes([])) {
             return Err(failed("the file is empty (0 bytes)".into()));
         }
         let mut builder = Session::builder(runtime.environment()).map_err(|error| failed(error.to_string()))?;
         if runtime.backend() == super::Backend::OnnxRuntime {
             builder = builder
-                .with_intra_threads(1)
+                .with_intra_threads(threads.max(1))
                 .map_err(|error| failed(error.to_string()))?
                 .with_inter_threads(1)
                 .map_err(|error| failed(error.to_string()))?;
         }
-        let session = builder.commit_from_memory(onnx).map_err(|error| failed(error.to_string()))?;
+        let session = match source {
+            NetworkSource::Bytes(onnx) => builder.commit_from_memory(onnx),
+            NetworkSource::File(path) => builder.commit_from_file(path),
+        };
+        let session = session.map_err(|error| failed(error.to_string()))?;
         let describe = |outlets: &[ort::value::Outlet]| {
             outlets
                 .iter()
@@ -158,6 +197,17 @@ impl Network {
         expect("output", &self.outputs, name, shape)
     }
 
+    /// Checks that there are no inputs but these.
+    ///
+    /// # Errors
+    /// [`NetworkError::UnknownInput`].
+    pub fn expect_no_other(&self, inputs: &[&str]) -> Result<(), NetworkError> {
+        match self.inputs.iter().find(|input| !inputs.contains(&input.name.as_str())) {
+            None => Ok(()),
+            Some(input) => Err(NetworkError::UnknownInput { name: input.name.clone(), expected: inputs.join(", ") }),
+        }
+    }
+
     /// Runs the network and hands every wanted output, in the order asked for, to `receive` (index, shape, values).
     ///
     /// # Errors
@@ -171,7 +221,7 @@ impl Network {
         let failed = |error: ort::Error| NetworkError::Run(error.to_string());
         let mut values = Vec::with_capacity(inputs.len());
         for input in inputs {
-            let tensor = TensorRef::from_array_view((input.shape, input.values)).map_err(failed)?;
+            let tensor = TensorRef::from_array_view((&input.shape[..], input.values)).map_err(failed)?;
             values.push((input.name, SessionInputValue::from(tensor)));
         }
         let results = self.session.run(values).map_err(failed)?;

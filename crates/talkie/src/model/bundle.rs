@@ -49,6 +49,18 @@ pub enum BundleError {
         /// What was expected.
         expected: String,
     },
+    /// An array of an `.npz` file is missing, or is not what the bundle promises.
+    #[error("{}: array {array:?} is {found}; expected {expected}", .path.display())]
+    Array {
+        /// Which file.
+        path: PathBuf,
+        /// Which array.
+        array: String,
+        /// What it is.
+        found: String,
+        /// What was expected.
+        expected: String,
+    },
     /// The network does not load, or is not the one `model.json` describes.
     #[cfg(feature = "ort")]
     #[error("{}: {error}", .path.display())]

@@ -1,6 +1,9 @@
 //! Models: the bundle on disk, the features a network hears, the network families.
 
+pub mod audio2face;
 mod bundle;
+#[cfg(feature = "ort")]
+pub(crate) mod emotion_model;
 #[cfg(feature = "ort")]
 mod face_model;
 pub mod features;
@@ -10,5 +13,7 @@ mod windows;
 
 pub use bundle::{BundleError, FeatureSpec, Kind, Manifest, StateTensor, TensorNames};
 #[cfg(feature = "ort")]
-pub use face_model::{AnimateError, FaceModel, Speech};
+pub use emotion_model::{EmotionModel, EmotionModelOptions};
+#[cfg(feature = "ort")]
+pub use face_model::{AnimateError, BeginError, FaceModel, ModelOptions, Speech, SpeechOptions};
 pub use windows::{Window, WindowError, WindowLayout, WindowSchedule};

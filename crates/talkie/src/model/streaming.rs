@@ -127,9 +127,13 @@ impl StreamingNetwork {
             }
         }
         let mut inputs = Vec::with_capacity(1 + self.state.len());
-        inputs.push(TensorView { name: &self.names.features, shape: [batch, bands, frames], values: &self.features });
+        inputs.push(TensorView {
+            name: &self.names.features,
+            shape: vec![batch, bands, frames],
+            values: &self.features,
+        });
         for (tensor, values) in self.names.state.iter().zip(&self.state) {
-            inputs.push(TensorView { name: &tensor.input, shape: [batch, tensor.channels, tensor.frames], values });
+            inputs.push(TensorView { name: &tensor.input, shape: vec![batch, tensor.channels, tensor.frames], values });
         }
         let mut outputs = vec![self.names.output.as_str()];
         outputs.extend(self.names.state.iter().map(|state| state.output.as_str()));

@@ -15,6 +15,9 @@ use serde_json::Value;
 /// What a group returns: an error means that the file could not be run at all.
 pub type GroupResult = Result<(), Box<dyn Error>>;
 
+/// The dimensions of an array and its values, row after row.
+type Shaped<'a, T> = (&'a [usize], &'a [T]);
+
 /// One `X.json` and the arrays of the `X.npz` beside it, if there is one.
 pub struct GoldenFile {
     /// The file name without its extension: the group.
@@ -58,7 +61,7 @@ impl GoldenFile {
     }
 
     /// Shape and values of an array of floats, row after row.
-    pub fn array_f32(&self, name: &str) -> Result<(&[usize], &[f32]), Box<dyn Error>> {
+    pub fn array_f32(&self, name: &str) -> Result<Shaped<'_, f32>, Box<dyn Error>> {
         match self.array(name)? {
             Array { shape, values: Values::F32(values) } => Ok((shape, values)),
             Array { .. } => Err(format!("{}: array {name:?} holds integers; expected floats", self.stem).into()),
@@ -66,7 +69,7 @@ impl GoldenFile {
     }
 
     /// Shape and values of an array of integers, row after row.
-    pub fn array_i32(&self, name: &str) -> Result<(&[usize], &[i32]), Box<dyn Error>> {
+    pub fn array_i32(&self, name: &str) -> Result<Shaped<'_, i32>, Box<dyn Error>> {
         match self.array(name)? {
             Array { shape, values: Values::I32(values) } => Ok((shape, values)),
             Array { .. } => Err(format!("{}: array {name:?} holds floats; expected integers", self.stem).into()),

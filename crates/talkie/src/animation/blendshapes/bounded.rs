@@ -24,7 +24,7 @@ pub enum BoundedError {
         size: usize,
     },
     /// A vector of the wrong length.
-    #[error("{what} has {found} values; expected {expected}")]
+    #[error("{what}: {found} values; expected {expected}")]
     Length {
         /// Which vector.
         what: &'static str,
@@ -76,6 +76,13 @@ pub(super) enum Side {
 /// The solution does not depend on it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ActiveSet(Vec<Side>);
+
+impl ActiveSet {
+    /// No variable at a bound. The default is the same for whatever number of variables it is used with first.
+    pub fn all_free(size: usize) -> Self {
+        Self(vec![Side::Free; size])
+    }
+}
 
 /// Bounded least squares with a small matrix that stays while right-hand sides come and go (known as BVLS).
 ///
@@ -169,7 +176,7 @@ impl BoundedSolver {
 
     /// Finds the `x` between the bounds at which the objective is smallest. `start` is the [`ActiveSet`] of a similar
     /// problem, or the default; afterwards it is that of this one. All lists have [`size`](Self::size) values. Allocates
-    /// nothing, but for the first use of a `start`.
+    /// nothing, unless `start` is of another size.
     ///
     /// # Errors
     /// All but [`BoundedError::Shape`]. What `x` holds is then of no use.

@@ -7,7 +7,7 @@ use super::bounded::BoundedError;
 #[non_exhaustive]
 pub enum BlendshapeError {
     /// A list of the wrong length.
-    #[error("{what} has {found} values; expected {expected}")]
+    #[error("{what}: {found} values; expected {expected}")]
     Length {
         /// Which list.
         what: &'static str,

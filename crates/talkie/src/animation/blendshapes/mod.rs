@@ -48,6 +48,7 @@ pub use parameters::{BlendshapeConfig, BlendshapeParameters, Formulation};
 use data::expect_length;
 use error::all_finite;
 use projection::Projection;
+pub(crate) use projection::project;
 use system::System;
 
 /// The upper bound of the weaker pose of a cancel pair, as official results have it: all but zero.

@@ -42,12 +42,18 @@ impl Projection {
 
     /// `Dᵀ v` for a displacement `v` of the masked vertices.
     pub(super) fn project(&self, displacement: &[f32], products: &mut [f64]) {
-        products.fill(0.0);
-        // Block after block, so that the displacement stays in the nearest cache for all poses.
-        for (block, displacement) in displacement.chunks(BLOCK).enumerate() {
-            for (product, row) in products.iter_mut().zip(self.rows()) {
-                *product += f64::from(dot(&row[block * BLOCK..][..displacement.len()], displacement));
-            }
+        project(&self.deltas, displacement, products);
+    }
+}
+
+/// The products of a vector with all rows of a matrix, one after the other in `rows`.
+pub(crate) fn project(rows: &[f32], vector: &[f32], products: &mut [f64]) {
+    products.fill(0.0);
+    let width = vector.len();
+    // Block after block, so that the vector stays in the nearest cache for all rows.
+    for (block, vector) in vector.chunks(BLOCK).enumerate() {
+        for (product, row) in products.iter_mut().zip(rows.chunks_exact(width.max(1))) {
+            *product += f64::from(dot(&row[block * BLOCK..][..vector.len()], vector));
         }
     }
 }

@@ -72,8 +72,8 @@ impl System {
             temporal: formulation.temporal_factor() * smoothing,
             lower: vec![0.0; size],
             right: vec![0.0; size],
-            rivals_start: ActiveSet::default(),
-            start: ActiveSet::default(),
+            rivals_start: ActiveSet::all_free(size),
+            start: ActiveSet::all_free(size),
         })
     }
 

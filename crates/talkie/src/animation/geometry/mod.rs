@@ -34,6 +34,7 @@ pub use parameters::{
     TongueParameters,
 };
 pub use pca::PcaBasis;
+pub(crate) use skin::share_of;
 pub use skin::{SkinAnimator, SkinShape};
 pub use tongue::TongueAnimator;
 
@@ -93,7 +94,7 @@ pub enum GeometryError {
     },
 }
 
-fn check_length(what: &'static str, found: usize, expected: usize) -> Result<(), GeometryError> {
+pub(crate) fn check_length(what: &'static str, found: usize, expected: usize) -> Result<(), GeometryError> {
     if found == expected { Ok(()) } else { Err(GeometryError::Length { what, found, expected }) }
 }
 
@@ -110,7 +111,7 @@ fn check_points(
     check_finite(what, values)
 }
 
-fn check_finite(what: &'static str, values: &[f32]) -> Result<(), GeometryError> {
+pub(crate) fn check_finite(what: &'static str, values: &[f32]) -> Result<(), GeometryError> {
     // The bits of floats without their sign are in the order of their magnitudes, those of NaN beyond infinity: a maximum
     // over integers finds the worst in one fast pass.
     let magnitude = |value: &f32| value.to_bits() & 0x7fff_ffff;

@@ -43,6 +43,16 @@ impl SkinShape {
         &self.neutral
     }
 
+    /// The differences that open the lips, and those that close the lids, three values for each vertex.
+    pub(crate) fn offsets(&self) -> [&[f32]; 2] {
+        [&self.lip_open, &self.eye_close]
+    }
+
+    /// How much of the lower face each vertex is.
+    pub(crate) fn face_mask(&self, parameters: &SkinParameters) -> impl Iterator<Item = f32> {
+        self.neutral.iter().skip(1).step_by(3).map(|height| self.lower_share(*height, parameters))
+    }
+
     /// How much of the lower face a vertex at this height is.
     fn lower_share(&self, height: f32, parameters: &SkinParameters) -> f32 {
         let (lowest, highest) = self.heights;
@@ -139,14 +149,10 @@ impl SkinAnimator {
             return Err(GeometryError::TimeStep { seconds: dt, forwards: true });
         }
         let parameters = &self.parameters;
-        let share = |half_life: f32| {
-            let smooths = half_life > 0.0 && !self.is_fresh;
-            smooths.then(|| 1.0 - 0.5_f32.powf(dt / half_life))
-        };
+        let share = |half_life| share_of(half_life, dt).filter(|_| !self.is_fresh);
         let (lower_share, upper_share) =
             (share(parameters.lower_face_smoothing), share(parameters.upper_face_smoothing));
-        let closing = -parameters.eyelid_open_offset + parameters.blink_offset * parameters.blink_strength;
-        let opening = parameters.lip_open_offset;
+        let (closing, opening) = (parameters.closing(), parameters.lip_open_offset);
         let mut wanted = [0.0; BLOCK];
         for start in (0..deltas.len()).step_by(BLOCK) {
             let range = start..(start + BLOCK).min(deltas.len());
@@ -173,6 +179,18 @@ impl SkinAnimator {
         for (mask, vertex) in self.mask.chunks_exact_mut(3).zip(self.shape.neutral.chunks_exact(3)) {
             mask.fill(self.shape.lower_share(vertex[1], &self.parameters));
         }
+    }
+}
+
+/// The share of the way that a stage of smoothing goes in `dt` seconds; none if it does not smooth.
+pub(crate) fn share_of(half_life: f32, dt: f32) -> Option<f32> {
+    (half_life > 0.0).then(|| 1.0 - 0.5_f32.powf(dt / half_life))
+}
+
+impl SkinParameters {
+    /// How far the lids are closed beyond what the network says.
+    pub(crate) fn closing(&self) -> f32 {
+        -self.eyelid_open_offset + self.blink_offset * self.blink_strength
     }
 }
 
