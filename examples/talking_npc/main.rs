@@ -3,12 +3,16 @@
 //! Shows Ada and Ben in conversation. Space, Enter or a click starts it again; Escape cuts the speaker off in mid-word.
 //!
 //! `--headless FOLDER [LINES]` draws the same conversation off-screen, without window, GPU or sound card: numbered pictures at 25
-//! frames per second, the mixed sound, and a line of figures; of the first LINES lines, if not of all.
+//! frames per second, the mixed sound, and a line of figures; of the first LINES lines, if not of all. `--model BUNDLE` lets
+//! another model speak, such as one of Audio2Face-3D.
 
 use std::{path::PathBuf, time::Duration};
 
 use bevy::prelude::*;
-use bevy_talkie::prelude::*;
+use bevy_talkie::{
+    prelude::*,
+    talkie::{inference::Runtime, model::ModelOptions},
+};
 use serde::Deserialize;
 
 mod headless;
@@ -39,9 +43,25 @@ struct Actor(&'static str);
 #[derive(Component)]
 struct Subtitle;
 
+/// The bundle that speaks instead of the default one.
+#[derive(Resource)]
+struct Bundle(PathBuf);
+
+/// What has to be there before anybody speaks.
+#[derive(Resource)]
+struct Model(Handle<FaceModel>);
+
 fn main() -> AppExit {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut app = App::new();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--model") {
+        let named = arguments.drain(at..(at + 2).min(arguments.len())).nth(1);
+        let Some(bundle) = named else {
+            eprintln!("talking_npc: --model needs the folder of a bundle");
+            return AppExit::from_code(2);
+        };
+        app.insert_resource(Bundle(bundle.into()));
+    }
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--headless", folder] => headless::prepare(&mut app, PathBuf::from(folder), usize::MAX),
         ["--headless", folder, lines] if lines.parse::<usize>().is_ok() => {
@@ -51,12 +71,12 @@ fn main() -> AppExit {
             app.add_plugins(DefaultPlugins);
         }
         _ => {
-            eprintln!("usage: talking_npc [--headless FOLDER [LINES]]");
+            eprintln!("usage: talking_npc [--headless FOLDER [LINES]] [--model BUNDLE]");
             return AppExit::from_code(2);
         }
     }
     app.add_plugins(TalkiePlugins)
-        .add_systems(Startup, (stage::build, load_script))
+        .add_systems(Startup, ((load_model, stage::build).chain(), load_script))
         .add_systems(Update, (begin_when_ready, speak_next, control, react).chain())
         .add_observer(show_subtitle)
         .add_observer(|_: On<SpeechFinished>, mut script: ResMut<Script>| script.pause.reset())
@@ -84,9 +104,29 @@ fn load_script(mut commands: Commands, assets: Res<AssetServer>, picture: Option
     });
 }
 
-/// The curtain rises when both characters are bound.
-fn begin_when_ready(mut script: ResMut<Script>, bound: Query<(), With<FaceRig>>, mut begun: Local<bool>) {
-    if !*begun && bound.iter().len() == 2 {
+fn load_model(mut commands: Commands, assets: Res<AssetServer>, bundle: Option<Res<Bundle>>) {
+    let model = bundle.map(|bundle| {
+        let folder = bundle.0.clone();
+        assets.add_async(async move {
+            // The whole machine is for the show.
+            let options = ModelOptions { threads: 2, ..default() };
+            bevy_talkie::talkie::model::FaceModel::load_dir_with(folder, &options, Runtime::global()).map(FaceModel::new)
+        })
+    });
+    commands.insert_resource(Model(model.unwrap_or_default()));
+}
+
+/// The curtain rises when both characters are bound and can speak.
+fn begin_when_ready(
+    mut script: ResMut<Script>,
+    bound: Query<(), With<FaceRig>>,
+    (model, models): (Res<Model>, Res<Assets<FaceModel>>),
+    assets: Res<AssetServer>,
+    mut begun: Local<bool>,
+) {
+    // A model that cannot be loaded is told about where it is asked to speak.
+    let is_there = models.contains(&model.0) || assets.load_state(&model.0).is_failed();
+    if !*begun && is_there && bound.iter().len() == 2 {
         (*begun, script.running) = (true, true);
     }
 }

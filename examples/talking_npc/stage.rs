@@ -3,12 +3,17 @@
 use bevy::{anti_alias::fxaa::Fxaa, prelude::*};
 use bevy_talkie::prelude::*;
 
-use crate::{Actor, Subtitle};
+use crate::{Actor, Model, Subtitle};
 
 /// Who stands on the left of the picture.
 pub const LEFT_ACTOR: &str = "Ada";
 
-pub fn build(mut commands: Commands, assets: Res<AssetServer>, target: Option<Res<crate::headless::Picture>>) {
+pub fn build(
+    mut commands: Commands,
+    assets: Res<AssetServer>,
+    model: Res<Model>,
+    target: Option<Res<crate::headless::Picture>>,
+) {
     let voice = VoiceSettings { spatial: true, spatial_scale: Some(3.0), ..default() };
     for (name, file, side, seed) in
         [(LEFT_ACTOR, "characters/ada.glb#Scene0", -1.0, 11), ("Ben", "characters/ben.glb#Scene0", 1.0, 23)]
@@ -19,6 +24,7 @@ pub fn build(mut commands: Commands, assets: Res<AssetServer>, target: Option<Re
             WorldAssetRoot(assets.load(file)),
             // Clear speech, as on a stage, with the tongue behind the teeth.
             TalkingFace {
+                model: model.0.clone(),
                 animator: Animator { lower_face_strength: 1.3, tongue_strength: 0.7, ..default() },
                 ..default()
             },

@@ -10,16 +10,19 @@ mod model;
 use std::collections::HashMap;
 
 use bevy_app::{App, Plugin, PostUpdate, Startup};
-use bevy_asset::{AssetApp, AssetId};
-use bevy_ecs::{resource::Resource, schedule::IntoScheduleConfigs};
+use bevy_asset::AssetApp;
+use bevy_ecs::{component::Component, resource::Resource, schedule::IntoScheduleConfigs};
 use bevy_tasks::Task;
-use talkie::inference::{Runtime, RuntimeError, RuntimeOptions};
+use talkie::{
+    animation::geometry::GeometryParameters,
+    inference::{Runtime, RuntimeError, RuntimeOptions},
+};
 
 #[cfg(doc)]
 use bevy_tasks::AsyncComputeTaskPool;
 
 pub(crate) use batch::Line;
-pub use model::{FaceModel, FaceModelError, FaceModelLoader, LIVE_MODEL};
+pub use model::{EmotionModel, EmotionModelLoader, FaceModel, FaceModelError, FaceModelLoader, LIVE_MODEL};
 
 use crate::TalkieSystems;
 
@@ -49,9 +52,21 @@ impl InferenceStats {
     }
 }
 
-/// The batches under way: at most one for each model.
+/// How a face is animated by an official network, on the entity of a [`TalkingFace`](crate::face::TalkingFace). Without it the
+/// bundle decides.
+#[derive(Component, Debug, Clone, PartialEq, Default)]
+pub struct Audio2FaceSettings {
+    /// Whose face it is, for bundles with several identities; what is set when a line begins holds for the line. Default: the
+    /// first.
+    pub identity: Option<String>,
+    /// Parameters of the animator, which may change while the character speaks. Default: those of the bundle. Values out of
+    /// their ranges fail the line.
+    pub parameters: Option<GeometryParameters>,
+}
+
+/// The batches under way, by the model's [key](FaceModel::key): at most one for each.
 #[derive(Resource, Default)]
-struct Batches(HashMap<AssetId<FaceModel>, Task<batch::Done>>);
+struct Batches(HashMap<usize, Task<batch::Done>>);
 
 impl Plugin for InferencePlugin {
     fn build(&self, app: &mut App) {
@@ -59,6 +74,8 @@ impl Plugin for InferencePlugin {
         let runtime = Runtime::init(self.runtime.clone());
         app.init_asset::<FaceModel>()
             .init_asset_loader::<FaceModelLoader>()
+            .init_asset::<EmotionModel>()
+            .init_asset_loader::<EmotionModelLoader>()
             .init_resource::<Batches>()
             .init_resource::<InferenceStats>()
             .add_systems(PostUpdate, batch::collect.in_set(TalkieSystems::Voice).before(crate::voice::speak))

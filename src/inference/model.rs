@@ -1,40 +1,133 @@
 //! A model bundle as an asset.
 
 use std::{
+    collections::HashMap,
     path::Path,
     sync::{Arc, Mutex},
 };
 
-use bevy_asset::{Asset, AssetId, AssetLoader, Handle, LoadContext, ReadAssetBytesError, io::Reader, uuid_handle};
+use bevy_asset::{
+    Asset, AssetId, AssetLoader, AssetPath, Handle, LoadContext, ReadAssetBytesError, io::Reader, uuid_handle,
+};
 use bevy_reflect::TypePath;
 use talkie::{
-    inference::Runtime,
-    model::{BundleError, Manifest},
+    animation::FrameRate,
+    emotion::FACE_EMOTIONS,
+    inference::{NetworkSource, Runtime},
+    model::{
+        BundleError, EmotionModelOptions, Manifest, ModelOptions,
+        audio2face::{BundleFiles, BundleSource, EmotionBundle},
+    },
 };
 
-/// A loaded model bundle, to be shared by any number of faces.
+/// A loaded model bundle, to be shared by any number of faces: one of ours, or one of NVIDIA's Audio2Face-3D as it is
+/// published.
 ///
-/// Loads from the `model.json` of a bundle folder: `asset_server.load::<FaceModel>("models/voice/model.json")`. The default
-/// handle is the embedded default model (feature `default_model`).
+/// Loads from the `model.json` of a bundle folder: `asset_server.load::<FaceModel>("models/voice/model.json")`, with
+/// [`ModelOptions`] as settings. The default handle is the embedded default model (feature `default_model`). An official network
+/// whose weights lie in a file beside it cannot be loaded as an asset; load the folder with
+/// [`talkie::model::FaceModel::load_dir_with`] and wrap it with [`new`](Self::new).
 #[derive(Asset, TypePath, Debug, Clone)]
 pub struct FaceModel {
-    manifest: Arc<Manifest>,
+    about: Arc<About>,
     /// Only the one batch under way locks it.
     model: Arc<Mutex<talkie::model::FaceModel>>,
+}
+
+/// What can be asked without the lock.
+#[derive(Debug)]
+struct About {
+    name: String,
+    manifest: Option<Manifest>,
+    frame_rate: FrameRate,
+    look_ahead_seconds: f64,
+    /// Where the emotions that the network takes are among [`FACE_EMOTIONS`].
+    emotions: Vec<Option<usize>>,
+    is_official: bool,
 }
 
 impl FaceModel {
     /// Wraps a model that is already loaded.
     pub fn new(model: talkie::model::FaceModel) -> Self {
-        Self { manifest: Arc::new(model.manifest().clone()), model: Arc::new(Mutex::new(model)) }
+        let index = |name: &String| FACE_EMOTIONS.iter().position(|known| known == name);
+        let about = About {
+            name: model.name().to_owned(),
+            manifest: model.manifest().cloned(),
+            frame_rate: model.frame_rate(),
+            look_ahead_seconds: model.look_ahead_seconds(),
+            emotions: model.emotions().iter().map(index).collect(),
+            is_official: model.official_info().is_some(),
+        };
+        Self { about: Arc::new(about), model: Arc::new(Mutex::new(model)) }
     }
 
-    /// What the bundle says about itself.
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+    /// What people call the model.
+    pub fn name(&self) -> &str {
+        &self.about.name
+    }
+
+    /// What the bundle says about itself, if it is one of ours.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.about.manifest.as_ref()
+    }
+
+    /// Poses per second.
+    pub fn frame_rate(&self) -> FrameRate {
+        self.about.frame_rate
+    }
+
+    /// How much of the future a pose needs at most, in seconds.
+    pub fn look_ahead_seconds(&self) -> f64 {
+        self.about.look_ahead_seconds
+    }
+
+    /// Whether it is a bundle of Audio2Face-3D.
+    pub fn is_official(&self) -> bool {
+        self.about.is_official
+    }
+
+    /// Whether the network itself shows emotions.
+    pub fn hears_emotions(&self) -> bool {
+        !self.about.emotions.is_empty()
+    }
+
+    /// An emotion in the order of [`FACE_EMOTIONS`] in that of the network.
+    pub(super) fn translated(&self, emotion: &[f32; FACE_EMOTIONS.len()]) -> impl Iterator<Item = f32> {
+        self.about.emotions.iter().map(|index| index.map_or(0.0, |index| emotion[index]))
+    }
+
+    /// The same for all handles of one loaded model, and for no other that is loaded.
+    pub(super) fn key(&self) -> usize {
+        Arc::as_ptr(&self.model) as usize
     }
 
     pub(super) fn shared(&self) -> Arc<Mutex<talkie::model::FaceModel>> {
+        self.model.clone()
+    }
+}
+
+/// A loaded Audio2Emotion bundle: hears emotions in a voice, for faces whose network takes emotions.
+///
+/// Loads from the `model.json` of its folder, with [`EmotionModelOptions`] as settings. See
+/// [`TalkingFace::emotion_model`](crate::face::TalkingFace::emotion_model).
+#[derive(Asset, TypePath, Debug, Clone)]
+pub struct EmotionModel {
+    look_ahead_seconds: f64,
+    model: Arc<Mutex<talkie::model::EmotionModel>>,
+}
+
+impl EmotionModel {
+    /// Wraps a model that is already loaded.
+    pub fn new(model: talkie::model::EmotionModel) -> Self {
+        Self { look_ahead_seconds: model.look_ahead_seconds(), model: Arc::new(Mutex::new(model)) }
+    }
+
+    /// How much of the future an emotion needs, in seconds.
+    pub fn look_ahead_seconds(&self) -> f64 {
+        self.look_ahead_seconds
+    }
+
+    pub(super) fn shared(&self) -> Arc<Mutex<talkie::model::EmotionModel>> {
         self.model.clone()
     }
 }
@@ -49,14 +142,6 @@ pub enum FaceModelError {
     /// `model.json` cannot be read.
     #[error("cannot be read: {0}")]
     Read(#[from] std::io::Error),
-    /// The network beside it cannot be read.
-    #[error("the network {name:?} beside model.json cannot be read: {error}")]
-    Network {
-        /// File name of the network.
-        name: String,
-        /// Why.
-        error: ReadAssetBytesError,
-    },
     /// The bundle is not usable.
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -68,29 +153,116 @@ pub struct FaceModelLoader;
 
 impl AssetLoader for FaceModelLoader {
     type Asset = FaceModel;
-    type Settings = ();
+    type Settings = ModelOptions;
     type Error = FaceModelError;
 
     async fn load(
         &self,
         reader: &mut dyn Reader,
-        _settings: &(),
+        settings: &ModelOptions,
         load_context: &mut LoadContext<'_>,
     ) -> Result<FaceModel, FaceModelError> {
-        let mut json = Vec::new();
-        reader.read_to_end(&mut json).await?;
-        let path = load_context.path().clone();
-        let manifest = Manifest::parse(&json, path.path())?;
-        let name = manifest.network.clone();
-        let beside = path.resolve_embed_str(&name).map_err(std::io::Error::other)?;
-        let onnx =
-            load_context.read_asset_bytes(beside).await.map_err(|error| FaceModelError::Network { name, error })?;
-        let folder = path.path().parent().unwrap_or(Path::new(""));
-        Ok(FaceModel::new(talkie::model::FaceModel::new(manifest, &onnx, folder, Runtime::global())?))
+        let mut files = Files::read(reader, load_context).await?;
+        let model = talkie::model::FaceModel::load_source(&mut files.source(), settings, Runtime::global())?;
+        Ok(FaceModel::new(model))
     }
 
     fn extensions(&self) -> &[&str] {
         &["json"]
+    }
+}
+
+/// Loads [`EmotionModel`]s from bundle folders.
+#[derive(Debug, Clone, Copy, Default, TypePath)]
+pub struct EmotionModelLoader;
+
+impl AssetLoader for EmotionModelLoader {
+    type Asset = EmotionModel;
+    type Settings = EmotionModelOptions;
+    type Error = FaceModelError;
+
+    async fn load(
+        &self,
+        reader: &mut dyn Reader,
+        settings: &EmotionModelOptions,
+        load_context: &mut LoadContext<'_>,
+    ) -> Result<EmotionModel, FaceModelError> {
+        let mut files = Files::read(reader, load_context).await?;
+        let mut source = files.source();
+        let bundle = EmotionBundle::load(&mut source)?;
+        let (path, onnx) = source.read_any(&bundle.files.network_candidates())?;
+        let network = NetworkSource::Bytes(&onnx);
+        let model = talkie::model::EmotionModel::new(bundle, network, &path, *settings, Runtime::global())?;
+        Ok(EmotionModel::new(model))
+    }
+
+    fn extensions(&self) -> &[&str] {
+        &["json"]
+    }
+}
+
+/// The files of a bundle, read as assets.
+struct Files {
+    folder: std::path::PathBuf,
+    /// By their names in `model.json`: the bytes, and how often they will be asked for, or why there are none.
+    files: HashMap<String, Result<(Vec<u8>, usize), String>>,
+}
+
+impl Files {
+    async fn read(reader: &mut dyn Reader, load_context: &mut LoadContext<'_>) -> Result<Self, FaceModelError> {
+        let mut json = Vec::new();
+        reader.read_to_end(&mut json).await?;
+        let path = load_context.path().clone().into_owned();
+        let folder = path.path().parent().unwrap_or(Path::new("")).to_owned();
+        let label = path.path().to_owned();
+        let mut this = Self { folder, files: HashMap::new() };
+        if BundleFiles::recognises(&json) {
+            let files = BundleFiles::parse(&json, &label)?;
+            for name in files.names() {
+                this.add(name, &path, load_context).await;
+            }
+            for name in files.network_candidates() {
+                if this.add(&name, &path, load_context).await {
+                    break;
+                }
+            }
+        } else {
+            let manifest = Manifest::parse(&json, &label)?;
+            this.add(&manifest.network, &path, load_context).await;
+        }
+        this.files.insert("model.json".into(), Ok((json, usize::MAX)));
+        Ok(this)
+    }
+
+    /// Whether there is such a file.
+    async fn add(&mut self, name: &str, beside: &AssetPath<'_>, load_context: &mut LoadContext<'_>) -> bool {
+        if let Some(Ok((_, uses))) = self.files.get_mut(name) {
+            *uses += 1;
+            return true;
+        }
+        let read = match beside.resolve_embed_str(name) {
+            Ok(path) => {
+                load_context.read_asset_bytes(path).await.map_err(|error: ReadAssetBytesError| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        let is_there = read.is_ok();
+        self.files.insert(name.into(), read.map(|bytes| (bytes, 1)));
+        is_there
+    }
+
+    /// Hands bytes over rather than copying them where nobody asks again: a skin basis has 200 MB.
+    fn source(&mut self) -> BundleSource<'_> {
+        let files = &mut self.files;
+        BundleSource::new(&self.folder, move |name| match files.get_mut(name) {
+            Some(Ok((bytes, uses))) if *uses > 1 => {
+                *uses -= 1;
+                Ok(bytes.clone())
+            }
+            Some(Ok((bytes, _))) => Ok(core::mem::take(bytes)),
+            Some(Err(reason)) => Err(reason.clone()),
+            None => Err("not among the files of the bundle".into()),
+        })
     }
 }
 

@@ -23,7 +23,7 @@ pub use plugin::VoicePlugin;
 pub(crate) use plugin::speak;
 pub use stream::VoiceStream;
 
-use crate::inference::Line;
+use crate::inference::{FaceModel, Line};
 use clock::HeardClock;
 
 /// A live voice that gives nothing new for so many seconds is silent.
@@ -318,13 +318,21 @@ impl Voice {
         self.current.as_ref().is_some_and(|line| matches!(line.sound, Some(Sound::Live(_))))
     }
 
-    /// Hands the current line over to be animated at this frame rate.
-    pub(crate) fn take_line(&mut self, speaker: Entity, rate: FrameRate) -> Option<Line> {
+    /// The model that the current line began with, if it did.
+    pub(crate) fn begun_with(&mut self) -> Option<FaceModel> {
+        match &mut self.current.as_mut()?.animation {
+            Animation::Ready(line) => Some(line.get().model.clone()),
+            _ => None,
+        }
+    }
+
+    /// Hands the current line over to be animated by this model.
+    pub(crate) fn take_line(&mut self, speaker: Entity, model: &FaceModel) -> Option<Line> {
         let line = self.current.as_mut()?;
         match core::mem::replace(&mut line.animation, Animation::InFlight) {
             Animation::Waiting => {
-                line.track = FaceTrack::new(rate);
-                Some(Line::new(speaker, line.id, line.sound.clone()?))
+                line.track = FaceTrack::new(model.frame_rate());
+                Some(Line::new(speaker, line.id, line.sound.clone()?, model.clone()))
             }
             Animation::Ready(ready) => Some(SyncCell::to_inner(*ready)),
             other => {

@@ -79,7 +79,7 @@ fn at_rate(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
 fn the_noise_of_a_room_moves_no_lips() {
     let lips = lips();
     for mut model in models() {
-        let name = model.manifest().name.clone();
+        let name = model.name().to_owned();
         let noise = AudioClip::from_samples(16_000, 1, room_noise(16_000, 30, -50.0)).unwrap();
         let track = curves(&model.animate(&noise).unwrap());
         let still: Vec<_> = FaceChannel::ALL.into_iter().map(|channel| (channel, vec![0.0; 2])).collect();
@@ -95,7 +95,7 @@ fn every_sample_rate_gives_the_same_track() {
     let clip = AudioClip::decode(std::fs::read(assets().join("voices/01_ada.ogg")).unwrap()).unwrap();
     let (rate, samples) = (clip.sample_rate(), clip.samples());
     for mut model in models() {
-        let name = model.manifest().name.clone();
+        let name = model.name().to_owned();
         let mut track = |to: u32| {
             let sound = if to == rate { samples.to_vec() } else { at_rate(samples, rate, to) };
             model.animate(&AudioClip::from_samples(to, 1, sound).unwrap()).unwrap()

@@ -54,6 +54,9 @@ pub enum NetworkError {
     /// Running it failed.
     #[error("the network failed to run: {0}")]
     Run(String),
+    /// A speech has what one network remembers; another can do nothing with it.
+    #[error("the speech was begun by another model; expected the model that began it")]
+    OtherModel,
     /// It ran, and no face can be made of what it gave.
     #[error("what the network gave at {seconds:.2} s is no face: {reason}")]
     Face {

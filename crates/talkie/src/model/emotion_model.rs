@@ -62,6 +62,18 @@ pub(crate) struct Hearing {
 }
 
 impl Hearing {
+    /// Mixes this emotion in, unless it is all zeros.
+    pub(crate) fn prefer(&mut self, emotion: &[f32]) -> Result<(), EmotionError> {
+        let mut parameters = self.postprocessor.parameters().clone();
+        let wished = emotion.iter().any(|value| *value != 0.0);
+        if parameters.enable_preferred_emotion == wished && parameters.preferred_emotion == emotion {
+            return Ok(());
+        }
+        parameters.enable_preferred_emotion = wished;
+        parameters.preferred_emotion = emotion.to_vec();
+        self.postprocessor.set_parameters(parameters)
+    }
+
     /// The first sample that is still needed.
     pub(crate) fn next_start(&self) -> i64 {
         self.schedule.window(self.read).start
@@ -115,6 +127,12 @@ impl EmotionModel {
             })
             .map_err(|error| BundleError::Network { path: path.to_owned(), error })?;
         Ok(Self { network, bundle, schedule, options, samples: Vec::new() })
+    }
+
+    /// How much of the future an emotion needs, in seconds.
+    pub fn look_ahead_seconds(&self) -> f64 {
+        let layout = self.schedule.layout();
+        (layout.size - layout.target_offset) as f64 / f64::from(SAMPLE_RATE)
     }
 
     /// What the bundle says.

@@ -1,6 +1,9 @@
 //! A loaded bundle and the speeches it animates.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +93,8 @@ pub struct SpeechOptions {
 /// [`advance`](Self::advance) all of them together.
 #[derive(Debug)]
 pub struct FaceModel {
+    /// Which of all models of the process it is.
+    id: u64,
     name: String,
     family: Family,
 }
@@ -103,6 +108,8 @@ enum Family {
 /// One voice being animated: sound goes in, poses come out, and what the network remembers lies between.
 #[allow(missing_debug_implementations, reason = "rubato's resamplers have none")]
 pub struct Speech {
+    /// The model that began it.
+    model: u64,
     feed: SpeechFeed,
     state: State,
     poses: Vec<FacePose>,
@@ -188,7 +195,7 @@ impl FaceModel {
             .and_then(|network| StreamingNetwork::new(network, log_mel, &manifest))
             .map_err(|error| BundleError::Network { path, error })?;
         let name = manifest.name.clone();
-        Ok(Self { name, family: Family::Streaming { manifest: Box::new(manifest), network: Box::new(network) } })
+        Ok(Self::of(name, Family::Streaming { manifest: Box::new(manifest), network: Box::new(network) }))
     }
 
     fn official(
@@ -202,9 +209,14 @@ impl FaceModel {
         let network = Network::load_from(runtime?, network, options.threads)
             .map_err(|error| BundleError::Network { path: path.to_owned(), error })?;
         let shapes = FaceShapes::of(bundle, source)?;
-        let network = WindowedNetwork::new(network, bundle, shapes, options, &source.path(""))?;
-        let name = format!("Audio2Face-3D {}", bundle.info.identities().join(", "));
-        Ok(Self { name, family: Family::Windowed(Box::new(network)) })
+        let network = WindowedNetwork::new((network, path), bundle, shapes, options, &source.path(""))?;
+        let name = bundle.info.described();
+        Ok(Self::of(name, Family::Windowed(Box::new(network))))
+    }
+
+    fn of(name: String, family: Family) -> Self {
+        static MODELS: AtomicU64 = AtomicU64::new(0);
+        Self { id: MODELS.fetch_add(1, Ordering::Relaxed), name, family }
     }
 
     /// What people call the model.
@@ -294,7 +306,7 @@ impl FaceModel {
                 State::Windowed { speech: Box::new(speech), emotions: network.info().emotions().len() }
             }
         };
-        Ok(Speech { feed, state, poses: Vec::new(), failure: None })
+        Ok(Speech { model: self.id, feed, state, poses: Vec::new(), failure: None })
     }
 
     /// Computes up to `frames` more poses for each speech, as far as its sound reaches, in as few calls of the network
@@ -320,6 +332,10 @@ impl FaceModel {
 
     /// Lets a speech listen, and tells how many frames could be computed then.
     fn ready(&self, speech: &mut Speech, frames: usize) -> usize {
+        if speech.model != self.id {
+            speech.failure = Some(NetworkError::OtherModel);
+            return 0;
+        }
         match (&self.family, &mut speech.state) {
             (Family::Streaming { network, .. }, State::Streaming(state)) => {
                 network.listen(state, &mut speech.feed, frames);
@@ -329,11 +345,7 @@ impl FaceModel {
                 state.listen(&mut speech.feed);
                 network.ready_frames(state)
             }
-            _ => {
-                let reason = "the speech was begun by a model of another family".into();
-                speech.failure = Some(NetworkError::Run(reason));
-                0
-            }
+            _ => 0,
         }
     }
 
@@ -434,6 +446,18 @@ impl Speech {
         }
         speech.set_emotion(emotion);
         Ok(())
+    }
+
+    /// Asks for this emotion as [`set_emotion`](Self::set_emotion) does; where an [`EmotionModel`](super::EmotionModel) hears the
+    /// voice, it becomes the preferred emotion that is mixed with what it hears, unless it is all zeros.
+    ///
+    /// # Errors
+    /// [`EmotionError`] for a vector of another length or a value that is not a number (where a voice is heard: in 0..=1).
+    pub fn prefer_emotion(&mut self, emotion: &[f32]) -> Result<(), EmotionError> {
+        match self.windowed_mut().and_then(|speech| speech.hearing.as_mut()) {
+            Some(hearing) => hearing.prefer(emotion),
+            None => self.set_emotion(emotion),
+        }
     }
 
     /// Gives the network emotions by keys in time, on the clock of this speech. Poses for which it is not known yet are waited

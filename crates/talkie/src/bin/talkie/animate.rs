@@ -13,7 +13,7 @@ use talkie::{
     animation::{FaceTrack, FrameRate},
     audio::AudioReader,
     inference::Runtime,
-    model::FaceModel,
+    model::{EmotionModel, EmotionModelOptions, FaceModel, ModelOptions, SpeechOptions},
 };
 
 use crate::{Failure, model_folder};
@@ -35,6 +35,35 @@ pub(crate) struct Arguments {
     /// Frames per second of the output; poses are interpolated.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1000))]
     fps: u32,
+    #[command(flatten)]
+    official: Official,
+}
+
+/// Only for bundles of Audio2Face-3D.
+#[derive(Debug, clap::Args)]
+struct Official {
+    /// Poses per second that the network is asked for; default 30, or all that a diffusion network gives.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    network_fps: Option<u32>,
+    /// Threads that the network may use.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Whose face it is, by the name in the bundle; default: the first.
+    #[arg(long)]
+    identity: Option<String>,
+    /// An emotion for the network and how strong it is, 0 to 1, such as joy=0.8; may be given several times.
+    #[arg(long, value_parser = emotion)]
+    emotion: Vec<(String, f32)>,
+    /// Folder of an Audio2Emotion bundle that hears emotions in the voice.
+    #[arg(long, value_hint = ValueHint::DirPath)]
+    emotion_model: Option<PathBuf>,
+}
+
+fn emotion(text: &str) -> Result<(String, f32), String> {
+    let wrong = || "expected NAME=STRENGTH, such as joy=0.8".to_owned();
+    let (name, strength) = text.split_once('=').ok_or_else(wrong)?;
+    let strength = strength.parse().map_err(|_| wrong())?;
+    if (0.0..=1.0).contains(&strength) { Ok((name.to_owned(), strength)) } else { Err("a strength is 0 to 1".into()) }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -44,9 +73,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         _ => return Err(Failure::at(&arguments.output, "the name must end in .csv or .json")),
     };
     let runtime = Runtime::global();
-    let mut model = FaceModel::load_dir(model_folder(arguments.model.as_deref())?, runtime.clone())?;
+    let options = ModelOptions {
+        frame_rate: arguments.official.network_fps.map(FrameRate::per_second),
+        threads: arguments.official.threads,
+        ..ModelOptions::default()
+    };
+    let folder = model_folder(arguments.model.as_deref())?;
+    let mut model = FaceModel::load_dir_with(folder, &options, runtime.clone())?;
+    let mut hearing = match &arguments.official.emotion_model {
+        None => None,
+        Some(folder) => Some(EmotionModel::load_dir(folder, EmotionModelOptions::default(), runtime.clone())?),
+    };
     let started = Instant::now();
-    let (track, seconds) = animate(&mut model, &arguments.input)?;
+    let (track, seconds) = animate_with(&mut model, hearing.as_mut(), &arguments.official, &arguments.input)?;
     let took = started.elapsed().as_secs_f64();
     let track = track.resampled(FrameRate::per_second(arguments.fps));
     let file = File::create(&arguments.output).map_err(|error| Failure::at(&arguments.output, error))?;
@@ -62,8 +101,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Decodes and animates piece by piece, so that the length of the file does not matter. Gives the seconds of sound too.
+/// [`animate_with`] with nothing asked for.
 pub(crate) fn animate(model: &mut FaceModel, input: &Path) -> Result<(FaceTrack, f64), Failure> {
+    let nothing = Official { network_fps: None, threads: 1, identity: None, emotion: Vec::new(), emotion_model: None };
+    animate_with(model, None, &nothing, input)
+}
+
+/// Decodes and animates piece by piece, so that the length of the file does not matter. Gives the seconds of sound too.
+fn animate_with(
+    model: &mut FaceModel,
+    mut hearing: Option<&mut EmotionModel>,
+    official: &Official,
+    input: &Path,
+) -> Result<(FaceTrack, f64), Failure> {
     let file = File::open(input).map_err(|error| Failure::at(input, error))?;
     let mut reader = AudioReader::open(file).map_err(|error| Failure::at(input, error))?;
     let rate = f64::from(reader.sample_rate());
@@ -72,8 +122,25 @@ pub(crate) fn animate(model: &mut FaceModel, input: &Path) -> Result<(FaceTrack,
         Some(seconds) if seconds >= LONG_SECONDS => progress_bar(seconds),
         _ => ProgressBar::hidden(),
     };
-    let mut speech = model.begin(reader.sample_rate(), reader.channels()).map_err(|error| Failure::at(input, error))?;
-    let mut track = FaceTrack::new(model.manifest().frame_rate);
+    let options = SpeechOptions { identity: official.identity.clone(), ..SpeechOptions::default() };
+    let mut speech = model
+        .begin_with(reader.sample_rate(), reader.channels(), &options)
+        .map_err(|error| Failure::at(input, error))?;
+    if let Some(hearing) = &mut hearing {
+        hearing.attach(&mut speech, None).map_err(|error| Failure::at(input, error))?;
+    }
+    if !official.emotion.is_empty() {
+        let mut wanted = vec![0.0; model.emotions().len()];
+        for (name, strength) in &official.emotion {
+            let index = model.emotions().iter().position(|known| known == name).ok_or_else(|| {
+                let known = model.emotions().join(", ");
+                Failure(format!("the network takes no emotion {name:?}; expected one of: {known}"))
+            })?;
+            wanted[index] = *strength;
+        }
+        speech.prefer_emotion(&wanted)?;
+    }
+    let mut track = FaceTrack::new(model.frame_rate());
     let mut samples = Vec::new();
     while !speech.is_done() {
         // Packets are short, and a call of the network is dear: hear a second before looking again.
@@ -84,6 +151,9 @@ pub(crate) fn animate(model: &mut FaceModel, input: &Path) -> Result<(FaceTrack,
             } else {
                 speech.finish();
             }
+        }
+        if let Some(hearing) = &mut hearing {
+            hearing.advance([&mut speech]).map_err(|error| Failure::at(input, error))?;
         }
         model.advance([&mut speech], usize::MAX);
         speech.drain(|pose| track.push(pose)).map_err(|error| Failure::at(input, error))?;

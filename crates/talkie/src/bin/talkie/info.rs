@@ -1,8 +1,14 @@
 //! `talkie info`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use talkie::{inference::Runtime, model::FaceModel};
+use talkie::{
+    inference::Runtime,
+    model::{
+        BundleError, EmotionModelOptions, FaceModel,
+        audio2face::{BundleFiles, BundleSource, EmotionBundle, FaceBundle, FaceInfo, Family, Identity},
+    },
+};
 
 use crate::{Failure, model_folder};
 
@@ -25,8 +31,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         say!("passed over {}: {}", attempt.path.display(), attempt.reason);
     }
     say!("bundle      {}", folder.display());
-    let model = FaceModel::load_dir(&folder, Ok(runtime))?;
-    let manifest = model.manifest();
+    match official_family(&folder)? {
+        None => ours(&folder, runtime),
+        Some(Family::Emotion) => emotion(&folder),
+        Some(_) => face(&folder),
+    }
+}
+
+/// Of which official family a bundle is; none if it is one of ours.
+pub(crate) fn official_family(folder: &Path) -> Result<Option<Family>, BundleError> {
+    let json = BundleSource::folder(folder).read("model.json")?;
+    if !BundleFiles::recognises(&json) {
+        return Ok(None);
+    }
+    Ok(Some(BundleFiles::parse(&json, &folder.join("model.json"))?.family))
+}
+
+fn ours(folder: &Path, runtime: &Runtime) -> Result<(), Failure> {
+    let model = FaceModel::load_dir(folder, Ok(runtime))?;
+    let Some(manifest) = model.manifest() else { return Ok(()) };
     say!("name        {}", manifest.name);
     say!("kind        {:?}, format version {}", manifest.kind, manifest.version);
     say!(
@@ -48,4 +71,119 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         say!("training    {}", serde_json::to_string_pretty(&manifest.training)?);
     }
     Ok(())
+}
+
+fn face(folder: &Path) -> Result<(), Failure> {
+    let mut source = BundleSource::folder(folder);
+    let bundle = FaceBundle::load(&mut source)?;
+    say!("kind        {}", bundle.info.described());
+    match &bundle.info {
+        FaceInfo::Regression { info, implicit_emotion } => {
+            say!("hears       16000 Hz mono, windows of {} samples, {} before the pose", info.window, info.offset);
+            say!(
+                "gives       any number of poses per second; looks {:.0} ms ahead",
+                (info.window - info.offset) as f64 / 16.0
+            );
+            say!(
+                "emotion     {} implicit values, then {}",
+                implicit_emotion.len(),
+                named(&info.emotions, &info.default_emotion)
+            );
+            say!(
+                "geometry    skin {} vertices in {} shapes, tongue {} in {}, jaw {} points",
+                info.skin_vertices,
+                info.skin_shapes,
+                info.tongue_vertices,
+                info.tongue_shapes,
+                info.jaw_size / 3
+            );
+        }
+        FaceInfo::Diffusion(info) => {
+            let (frames, seconds) = (info.frames(), info.window as f64 / 16e3);
+            say!("hears       16000 Hz mono, windows of {} samples, {} of silence first", info.window, info.padding);
+            say!(
+                "gives       {:.0} poses per second, {} of {frames} kept per window; looks up to {:.0} ms ahead",
+                frames as f64 / seconds,
+                info.centre_frames,
+                1e3 * seconds * (info.centre_frames + info.right_frames) as f64 / frames as f64
+            );
+            say!(
+                "denoises    in {} steps; {} layers of {} values remembered, {:.0} MB of noise",
+                info.steps,
+                info.gru_layers,
+                info.gru_width,
+                ((info.steps + 1) * frames * info.frame_len() * 4) as f64 / 1e6
+            );
+            say!("emotion     {}", named(&info.emotions, &info.default_emotion));
+            say!(
+                "geometry    skin {} vertices, tongue {}, jaw {} points",
+                info.skin_size / 3,
+                info.tongue_size / 3,
+                info.jaw_size / 3
+            );
+        }
+    }
+    for identity in &bundle.identities {
+        identity_lines(identity)?;
+    }
+    network_line(&source, &bundle.files)
+}
+
+fn identity_lines(identity: &Identity) -> Result<(), Failure> {
+    say!("identity    {}, input strength {}", identity.name, identity.config.input_strength);
+    let parameters = serde_json::to_value(identity.config.parameters)?;
+    let values = parameters.as_object().into_iter().flatten().map(|(key, value)| format!("{key} {value}"));
+    say!("            {}", values.collect::<Vec<_>>().join(", "));
+    let Some(solvers) = &identity.solvers else {
+        say!("            no blend shapes: other characters cannot be moved");
+        return Ok(());
+    };
+    for (part, solver) in ["skin", "tongue"].iter().zip(solvers) {
+        let (data, active) = (solver.data(), solver.active_poses().map_or(0, <[usize]>::len));
+        let unknown = data.pose_names().iter().filter(|name| talkie::animation::FaceChannel::from_name(name).is_none());
+        let unknown: Vec<_> = unknown.map(String::as_str).collect();
+        say!(
+            "            {part}: {} poses, {active} of them active, solved at {} vertices{}",
+            data.pose_count(),
+            data.mask().map_or(data.neutral().len() / 3, <[u32]>::len),
+            if unknown.is_empty() { String::new() } else { format!("; shown nowhere: {}", unknown.join(" ")) }
+        );
+    }
+    Ok(())
+}
+
+fn emotion(folder: &Path) -> Result<(), Failure> {
+    let mut source = BundleSource::folder(folder);
+    let bundle = EmotionBundle::load(&mut source)?;
+    say!("kind        Audio2Emotion");
+    let options = EmotionModelOptions::default();
+    say!("hears       16000 Hz mono, windows of any length; {} samples by default", options.window);
+    for (name, output) in bundle.info.emotions.iter().zip(&bundle.config.correspondence) {
+        let becomes = match output {
+            None => "nothing".into(),
+            Some(output) if bundle.config.outputs == talkie::emotion::FACE_EMOTIONS.len() => {
+                talkie::emotion::FACE_EMOTIONS[*output].to_owned()
+            }
+            Some(output) => format!("output {output}"),
+        };
+        say!("emotion     {name} becomes {becomes}");
+    }
+    say!("processing  {}", serde_json::to_string(&bundle.config.parameters)?);
+    network_line(&source, &bundle.files)
+}
+
+fn network_line(source: &BundleSource<'_>, files: &BundleFiles) -> Result<(), Failure> {
+    match source.first_file(&files.network_candidates()) {
+        Ok(path) => say!("network     {} (model.json names {})", path.display(), files.network),
+        Err(error) => say!("network     {error}"),
+    }
+    Ok(())
+}
+
+fn named(names: &[String], defaults: &[f32]) -> String {
+    let each = names.iter().zip(defaults).map(|(name, value)| match value {
+        0.0 => name.clone(),
+        value => format!("{name} ({value} by default)"),
+    });
+    each.collect::<Vec<_>>().join(" ")
 }

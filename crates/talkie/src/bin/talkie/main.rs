@@ -15,6 +15,7 @@ macro_rules! say {
 }
 
 mod animate;
+mod check;
 mod eval;
 mod info;
 
@@ -36,6 +37,8 @@ enum Command {
     Animate(animate::Arguments),
     /// Explain a bundle: what it is, what it needs, which engine and device would run it.
     Info(info::Arguments),
+    /// Check a bundle: every file against the others and against the network's own tensors, and that it speaks.
+    Check(check::Arguments),
     /// Score a bundle on recordings with phoneme alignments (NAME.wav|ogg|flac|mp3 beside NAME.json).
     Eval(eval::Arguments),
 }
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Animate(arguments) => animate::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
     };
     match result {

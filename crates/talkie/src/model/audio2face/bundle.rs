@@ -101,6 +101,14 @@ pub enum FaceInfo {
 }
 
 impl FaceInfo {
+    /// What kind of network it is, in words.
+    pub fn described(&self) -> String {
+        match self {
+            Self::Regression { info, .. } => format!("Audio2Face-3D regression, {}", info.identity),
+            Self::Diffusion(info) => format!("Audio2Face-3D diffusion, {}", info.identities.join(", ")),
+        }
+    }
+
     /// Names of the emotions the network takes, in its order.
     pub fn emotions(&self) -> &[String] {
         match self {

@@ -110,7 +110,9 @@ impl Part {
 impl BundleFiles {
     /// Whether the bytes of a `model.json` look like one of an official bundle.
     pub fn recognises(json: &[u8]) -> bool {
-        serde_json::from_slice::<serde_json::Value>(json).is_ok_and(|json| json.get("networkInfoPath").is_some())
+        let keys = ["networkInfoPath", "networkPath", "modelConfigPath", "modelConfigPaths"];
+        serde_json::from_slice::<serde_json::Value>(json)
+            .is_ok_and(|json| keys.iter().any(|key| json.get(key).is_some()))
     }
 
     /// Reads `model.json`; `path` is only for messages.
@@ -173,6 +175,7 @@ impl BundleFiles {
                 let blendshapes = given.into_iter().next().flatten();
                 (family, vec![IdentityFiles { config, data: model.model_data_path, blendshapes }])
             }
+            (None, None) if model.model_data_paths.is_some() => return Err(missing("modelConfigPaths")),
             (None, None) => return Err(missing("modelConfigPath")),
         };
         Ok(Self {
@@ -182,6 +185,16 @@ impl BundleFiles {
             identities,
             emotion_database: model.emotion_database_path,
         })
+    }
+
+    /// All files but `model.json` and the network; one may be named more than once.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let identities = self.identities.iter().flat_map(|files| {
+            let shapes = files.blendshapes.iter().flat_map(|shapes| [&shapes.skin, &shapes.tongue]);
+            let shapes = shapes.flat_map(|files| [&files.config, &files.data]);
+            core::iter::once(&files.config).chain(&files.data).chain(shapes)
+        });
+        core::iter::once(&self.network_info).chain(&self.emotion_database).chain(identities).map(String::as_str)
     }
 
     /// Where the network may be, in the order to try. `networkPath` usually names a TensorRT engine (`network.trt`) that does

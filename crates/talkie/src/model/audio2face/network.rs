@@ -87,9 +87,9 @@ impl Emotions {
 }
 
 impl WindowedNetwork {
-    /// Puts a bundle and its network together. `folder` is only for messages.
+    /// Puts a bundle and its network together; `path` is the network's, `folder` the bundle's, for messages.
     pub(crate) fn new(
-        network: Network,
+        (network, path): (Network, &Path),
         bundle: &FaceBundle,
         shapes: Vec<Arc<FaceShapes>>,
         options: &ModelOptions,
@@ -131,8 +131,7 @@ impl WindowedNetwork {
                 (schedule.map_err(unusable)?, wanted, every as u64)
             }
         };
-        check_tensors(&network, &bundle.info)
-            .map_err(|error| BundleError::Network { path: folder.join(&bundle.files.network), error })?;
+        check_tensors(&network, &bundle.info).map_err(|error| BundleError::Network { path: path.to_owned(), error })?;
         Ok(Self {
             noise: Noise { seed: options.noise_seed, ..Noise::default() },
             network,
