@@ -110,7 +110,8 @@ fn load_model(mut commands: Commands, assets: Res<AssetServer>, bundle: Option<R
         assets.add_async(async move {
             // The whole machine is for the show.
             let options = ModelOptions { threads: 2, ..default() };
-            bevy_talkie::talkie::model::FaceModel::load_dir_with(folder, &options, Runtime::global()).map(FaceModel::new)
+            bevy_talkie::talkie::model::FaceModel::load_dir_with(folder, &options, Runtime::global())
+                .map(FaceModel::new)
         })
     });
     commands.insert_resource(Model(model.unwrap_or_default()));

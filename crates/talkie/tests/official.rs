@@ -578,7 +578,7 @@ fn bundles_of_the_wrong_kind_and_of_wrong_values_are_refused() {
     assert!(error.contains("`bsWeightOffsets` is 51 values") && error.contains("52"), "{error}");
     let error = refusal(Family::Regression, |folder| {
         edit(&folder.join("bs_skin_config.json"), |json| {
-            json["blendshape_params"]["bsSolveActivePoses"] = vec![0; 52].into()
+            json["blendshape_params"]["bsSolveActivePoses"] = vec![0; 52].into();
         });
     });
     assert!(error.contains("no pose is active"), "{error}");

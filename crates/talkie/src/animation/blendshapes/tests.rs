@@ -220,7 +220,7 @@ fn what_makes_no_sense_is_refused_with_its_place() {
         (BlendshapeConfig { cancel_poses: vec![2, -1, -1], ..sound.clone() }, "cancel_poses: id 2 occurs 1 times"),
         (BlendshapeConfig { symmetry_poses: vec![2; 3], ..sound.clone() }, "symmetry_poses: id 2 occurs 3 times"),
         (BlendshapeConfig { offsets: vec![0.0, f32::NAN, 0.0], ..sound.clone() }, "offsets: value 1 is NaN"),
-        (BlendshapeConfig { multipliers: vec![1.0; 2], ..sound.clone() }, "multipliers: 2 values; expected 3"),
+        (BlendshapeConfig { multipliers: vec![1.0; 2], ..sound }, "multipliers: 2 values; expected 3"),
     ] {
         let error = config.validate(3).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");

@@ -92,7 +92,7 @@ impl Arrays {
             (TypeChar::Int, 8) => {
                 let wide = self.convert(name, file, |value: i64| value)?;
                 wide.into_iter()
-                    .map(|value| i32::try_from(value))
+                    .map(i32::try_from)
                     .collect::<Result<_, _>>()
                     .map_err(|_| self.wrong(name, "a greater number".into(), "integers of 32 bits".into()))
             }

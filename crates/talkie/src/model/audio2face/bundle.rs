@@ -11,10 +11,13 @@ use super::{
 };
 use crate::{animation::blendshapes::BlendshapeSolver, model::BundleError};
 
+/// Gives the bytes of a file, or says why there are none.
+type Read<'a> = dyn FnMut(&str) -> Result<Vec<u8>, String> + 'a;
+
 /// Where the files of a bundle are read from: a folder, or whatever else has bytes for names.
 pub struct BundleSource<'a> {
     folder: PathBuf,
-    read: Box<dyn FnMut(&str) -> Result<Vec<u8>, String> + 'a>,
+    read: Box<Read<'a>>,
 }
 
 impl fmt::Debug for BundleSource<'_> {

@@ -503,7 +503,8 @@ fn wrong_shape(name: &str, found: &[i64], expected: &[i64]) -> NetworkError {
 
 /// Names and dimensions of all tensors, as far as the network fixes them; no others are allowed.
 fn check_tensors(network: &Network, info: &FaceInfo) -> Result<(), NetworkError> {
-    let (inputs, outputs): (Vec<(&str, Vec<i64>)>, Vec<(&str, Vec<i64>)>) = match info {
+    type Shapes = Vec<(&'static str, Vec<i64>)>;
+    let (inputs, outputs): (Shapes, Shapes) = match info {
         FaceInfo::Regression { info, implicit_emotion } => (
             vec![
                 ("input", vec![-1, 1, info.window as i64]),

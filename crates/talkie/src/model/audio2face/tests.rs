@@ -134,7 +134,8 @@ fn sizes_and_names_are_read() {
 fn a_missing_or_mistyped_key_is_named() {
     let regression = |bytes: &[u8]| said(RegressionInfo::parse(bytes, Path::new(PATH)));
     let diffusion = |bytes: &[u8]| said(DiffusionInfo::parse(bytes, Path::new(PATH)));
-    let families: [(Value, &str, &dyn Fn(&[u8]) -> String); 2] =
+    type Refusal<'a> = &'a dyn Fn(&[u8]) -> String;
+    let families: [(Value, &str, Refusal<'_>); 2] =
         [(regression_info(), "/unknown", &regression), (diffusion_info(), "/audio_params/padding_right", &diffusion)];
     for (json, optional, read) in families {
         let parse = |json: &Value| read(&bytes(json));
@@ -212,7 +213,7 @@ fn the_family_follows_from_the_files() {
     assert_eq!(parse(&diffusion).expect("valid").identities.len(), 2);
     diffusion["blendshapePaths"] = json!([both]);
     assert!(said(parse(&diffusion)).contains("blendshapePaths"));
-    diffusion["blendshapePaths"] = both.clone();
+    diffusion["blendshapePaths"] = both;
     assert!(said(parse(&diffusion)).contains("an array with one for every identity"));
     diffusion["blendshapePaths"] = json!([]);
     diffusion["modelDataPaths"] = json!(["a.npz"]);
