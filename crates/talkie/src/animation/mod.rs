@@ -5,6 +5,7 @@ pub mod blendshapes;
 mod animator;
 mod channel;
 pub mod geometry;
+mod layer;
 mod pose;
 mod track;
 
