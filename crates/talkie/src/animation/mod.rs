@@ -6,6 +6,7 @@ mod animator;
 mod channel;
 pub mod direct;
 pub mod geometry;
+mod layer;
 mod pose;
 mod track;
 

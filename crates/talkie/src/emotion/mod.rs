@@ -4,12 +4,17 @@
 //! the classifier `Audio2Emotion`, whose answer about [`NETWORK_EMOTIONS`] an [`EmotionPostprocessor`] turns into such
 //! vectors, frame after frame. Either way they are keys of an [`EmotionTimeline`], from which the face networks read the
 //! emotion of each of their frames.
+//!
+//! Faces whose network knows no emotions show them all the same: [`expression()`] gives the weights that a vector of
+//! [`FACE_EMOTIONS`] adds to speech, [`Emotion`] names its places.
 
+mod expression;
 mod postprocess;
 #[cfg(test)]
 mod tests;
 mod timeline;
 
+pub use expression::{Emotion, expression};
 pub use postprocess::{EmotionError, EmotionParameters, EmotionPostprocessor};
 pub use timeline::{EmotionTimeline, TimelineError};
 
