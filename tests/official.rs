@@ -56,7 +56,7 @@ fn shown(app: &App, face: Entity, channel: FaceChannel) -> f32 {
 
 /// Runs until the speech ends, and tells the most that was shown of some channels from a moment on.
 fn most_of<const N: usize>(app: &mut App, face: Entity, after: f64, channels: [FaceChannel; N]) -> [f32; N] {
-    let mut most = [0.0; N];
+    let mut most = [0.0_f32; N];
     until(app, "speech to start", |world| speaking(world, face));
     while speaking(app.world(), face) {
         if app.world().get::<Voice>(face).unwrap().heard_seconds() >= after {

@@ -98,6 +98,8 @@ struct Utterance {
     sound: Option<Sound>,
     animation: Animation,
     track: FaceTrack,
+    /// Whether the network that animates it takes emotions and shows them.
+    shows_emotions: bool,
     stage: Stage,
     clock: HeardClock,
     /// The entity that plays the sound.
@@ -256,6 +258,7 @@ impl Utterance {
             sound: None,
             animation: Animation::Waiting,
             track: FaceTrack::new(FrameRate::per_second(50)),
+            shows_emotions: false,
             stage: Stage::Preparing,
             clock: HeardClock::default(),
             player: None,
@@ -304,6 +307,11 @@ pub(crate) enum Animated {
 
 /// The side that faces the networks.
 impl Voice {
+    /// Whether what is spoken, or was spoken last and is not settled yet, shows emotions by itself.
+    pub(crate) fn network_shows_emotions(&self) -> bool {
+        self.current.iter().chain(&self.settling).any(|line| line.shows_emotions)
+    }
+
     /// Whether the current line needs poses and nobody computes them yet.
     pub(crate) fn wants_poses(&self, ahead_seconds: f64) -> bool {
         self.current.as_ref().is_some_and(|line| {
@@ -332,6 +340,7 @@ impl Voice {
         match core::mem::replace(&mut line.animation, Animation::InFlight) {
             Animation::Waiting => {
                 line.track = FaceTrack::new(model.frame_rate());
+                line.shows_emotions = model.hears_emotions();
                 Some(Line::new(speaker, line.id, line.sound.clone()?, model.clone()))
             }
             Animation::Ready(ready) => Some(SyncCell::to_inner(*ready)),

@@ -76,7 +76,7 @@ fn members(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
             let mut member = archive.by_index(index).expect("a sound archive");
             let mut bytes = Vec::new();
             member.read_to_end(&mut bytes).expect("a sound archive");
-            (member.name().to_owned(), bytes)
+            (member.name().expect("a name in UTF-8").into_owned(), bytes)
         })
         .collect()
 }
@@ -92,9 +92,10 @@ fn archive(members: Vec<(String, Vec<u8>)>) -> Vec<u8> {
 }
 
 fuzz_target!(|input: &[u8]| {
+    let bundles = bundles();
     let [family, file, mode, member, bytes @ ..] = input else { return };
     let family = usize::from(*family) % FAMILIES.len();
-    let files = &bundles()[family];
+    let files = &bundles[family];
     let Some((name, sound)) = files.iter().nth(usize::from(*file) % files.len()) else { return };
     let changed = if mode % 2 == 0 {
         bytes.to_vec()

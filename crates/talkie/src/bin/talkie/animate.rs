@@ -85,7 +85,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(folder) => Some(EmotionModel::load_dir(folder, EmotionModelOptions::default(), runtime.clone())?),
     };
     let started = Instant::now();
-    let (track, seconds) = animate_with(&mut model, hearing.as_mut(), &arguments.official, &arguments.input)?;
+    let (track, seconds) = animate(&mut model, hearing.as_mut(), &arguments.official, &arguments.input)?;
     let took = started.elapsed().as_secs_f64();
     let track = track.resampled(FrameRate::per_second(arguments.fps));
     let file = File::create(&arguments.output).map_err(|error| Failure::at(&arguments.output, error))?;
@@ -101,14 +101,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// [`animate_with`] with nothing asked for.
-pub(crate) fn animate(model: &mut FaceModel, input: &Path) -> Result<(FaceTrack, f64), Failure> {
-    let nothing = Official { network_fps: None, threads: 1, identity: None, emotion: Vec::new(), emotion_model: None };
-    animate_with(model, None, &nothing, input)
-}
-
 /// Decodes and animates piece by piece, so that the length of the file does not matter. Gives the seconds of sound too.
-fn animate_with(
+fn animate(
     model: &mut FaceModel,
     mut hearing: Option<&mut EmotionModel>,
     official: &Official,
