@@ -1,10 +1,14 @@
-//! Renders a contact sheet of a character's face, without a window: one picture per pose, in the order printed; or a spoken
-//! line, one picture for every phone at its middle.
+//! Renders a contact sheet of a character's face, without a window: one picture per pose, in the order printed; the emotions
+//! of a game; or a spoken line, one picture for every phone at its middle.
 //!
 //! ```text
 //! cargo run --example character_sheet -- assets/characters/ada.glb sheet.png [--poses all|key|NAME,NAME,..] [--size 320]
+//! cargo run --example character_sheet -- assets/characters/ada.glb sheet.png --emotions 1.0 [--poses NAME,..]
 //! cargo run --example character_sheet -- assets/characters/ada.glb sheet.png --track LINE.csv --phones LINE.json
 //! ```
+//!
+//! `--emotions` takes their intensity, 0..=1, and shows rest, every emotion and a mix of two; with `--poses` once for each of
+//! these poses, as if they were spoken (`--poses mm,ee`).
 //!
 //! `LINE.csv` is what `talkie animate` writes, `LINE.json` an alignment as `talkie eval` reads it. `--strength 1.3` makes the
 //! jaw, the lips and the cheeks move more.
@@ -28,10 +32,13 @@ use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
 use bevy::window::ExitCondition;
 use bevy::winit::WinitPlugin;
 use bevy::world_serialization::WorldInstanceReady;
-use bevy_talkie::talkie::metrics::Alignment;
+use bevy_talkie::prelude::{Emotion, FaceChannel, FacePose};
+use bevy_talkie::talkie::{emotion, metrics::Alignment};
 
 /// Pictures per row of the sheet.
 const COLUMNS: usize = 5;
+/// The same for emotions.
+const EMOTION_COLUMNS: usize = 4;
 /// The same for a spoken line.
 const LINE_COLUMNS: usize = 10;
 /// Every pose is rendered this many times larger and averaged down.
@@ -46,13 +53,14 @@ struct Pose<'a> {
     weights: &'a [(&'a str, f32)],
 }
 
-/// A pose of a spoken line.
+/// A pose that is computed: a moment of a spoken line, an emotion.
 struct Moment {
-    phone: String,
+    name: String,
     weights: Vec<(String, f32)>,
 }
 
 const BUST: (f32, f32) = (0.085, 0.40);
+const HEAD: (f32, f32) = (0.125, 0.28);
 const FACE: (f32, f32) = (0.125, 0.25);
 const MOUTH: (f32, f32) = (0.072, 0.10);
 const LOWER_FACE: (f32, f32) = (0.082, 0.15);
@@ -102,7 +110,8 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [file, out, options @ ..] = args.as_slice() else {
         eprintln!(
-            "usage: character_sheet FILE.glb OUT.png [--poses all|key|NAME,..] [--size N] [--track LINE.csv --phones LINE.json]"
+            "usage: character_sheet FILE.glb OUT.png [--poses all|key|NAME,..] [--size N] [--emotions INTENSITY] \
+             [--track LINE.csv --phones LINE.json [--strength FACTOR]]"
         );
         std::process::exit(2);
     };
@@ -114,21 +123,27 @@ fn main() {
         Some(names) => POSES.iter().filter(|p| names.split(',').any(|n| n == p.name)).collect(),
     };
     let strength = option("--strength").map_or(1.0, |s| s.parse().expect("--strength takes a factor"));
-    let moments = option("--track").map(|track| {
-        moments(Path::new(track), Path::new(option("--phones").expect("--track wants --phones LINE.json")), strength)
-    });
-    let spoken: Vec<(&str, Vec<(&str, f32)>)> = moments
+    let (moments, frame, yaw, columns) = if let Some(track) = option("--track") {
+        let phones = option("--phones").expect("--track wants --phones LINE.json");
+        (moments(Path::new(track), Path::new(phones), strength), LOWER_FACE, 20.0, LINE_COLUMNS)
+    } else if let Some(intensity) = option("--emotions") {
+        let intensity = intensity.parse().expect("--emotions takes an intensity");
+        let spoken = if option("--poses").is_some() { &poses[..] } else { &[] };
+        (emotions(intensity, spoken), HEAD, 12.0, EMOTION_COLUMNS)
+    } else {
+        (Vec::new(), FACE, 0.0, COLUMNS)
+    };
+    let computed: Vec<(&str, Vec<(&str, f32)>)> = moments
         .iter()
-        .flatten()
-        .map(|m| (m.phone.as_str(), m.weights.iter().map(|(name, value)| (name.as_str(), *value)).collect()))
+        .map(|m| (m.name.as_str(), m.weights.iter().map(|(name, value)| (name.as_str(), *value)).collect()))
         .collect();
-    let line: Vec<Pose<'_>> =
-        spoken.iter().map(|(name, weights)| Pose { name, yaw: 20.0, frame: LOWER_FACE, weights }).collect();
-    let (poses, columns) = if moments.is_some() { (line.iter().collect(), LINE_COLUMNS) } else { (poses, COLUMNS) };
+    let computed: Vec<Pose<'_>> = computed.iter().map(|(name, weights)| Pose { name, yaw, frame, weights }).collect();
+    let poses = if computed.is_empty() { poses } else { computed.iter().collect() };
 
     let file = std::fs::canonicalize(file).expect("the character file exists");
     let mut app = headless_app(file.parent().expect("a file lies in a folder"));
-    let target = spawn_stage(&mut app, size * SUPERSAMPLE);
+    let letters = if frame == HEAD { 15.0 } else { 9.0 };
+    let target = spawn_stage(&mut app, size * SUPERSAMPLE, letters);
     load_character(&mut app, file.file_name().and_then(|n| n.to_str()).expect("the file name is text"));
 
     let rows = poses.len().div_ceil(columns);
@@ -169,7 +184,36 @@ fn moments(track: &Path, phones: &Path, strength: f32) -> Vec<Moment> {
         let weights = names.iter().zip(&rows[row]).skip(1);
         weights.map(|(name, value)| ((*name).to_owned(), scaled(name, *value))).collect()
     };
-    lasting.map(|phone| Moment { phone: phone.symbol.clone(), weights: at(phone.centre()) }).collect()
+    lasting.map(|phone| Moment { name: phone.symbol.clone(), weights: at(phone.centre()) }).collect()
+}
+
+/// Rest, every emotion and a mix of two: on a silent face, or once on each of these poses as if they were spoken.
+fn emotions(intensity: f32, spoken: &[&Pose<'_>]) -> Vec<Moment> {
+    let felt = |felt: &[Emotion]| {
+        let mut vector = [0.0; emotion::FACE_EMOTIONS.len()];
+        felt.iter().for_each(|emotion| vector[emotion.index()] = intensity);
+        let names: Vec<&str> = felt.iter().map(|emotion| emotion.name()).collect();
+        (names.join(" + "), emotion::expression(&vector))
+    };
+    let mut shown = vec![("rest".to_owned(), emotion::expression(&[0.0; 10]))];
+    shown.extend(Emotion::ALL.map(|emotion| felt(&[emotion])));
+    shown.push(felt(&[Emotion::Joy, Emotion::Amazement]));
+    let moment = |spoken: Option<&Pose<'_>>, (name, expression): &(String, _)| {
+        let mut pose = FacePose::REST;
+        for (key, weight) in spoken.iter().flat_map(|pose| pose.weights) {
+            for channel in FaceChannel::ALL.into_iter().filter(|channel| is_named(channel.name(), key)) {
+                pose.set(channel, *weight);
+            }
+        }
+        pose.add_expression(expression, if spoken.is_some() { 1.0 } else { 0.0 });
+        let weights = FaceChannel::ALL.map(|channel| (channel.name().to_owned(), pose.weight(channel)));
+        let name = spoken.map_or(name.clone(), |pose| format!("{}, {name}", pose.name));
+        Moment { name, weights: weights.to_vec() }
+    };
+    if spoken.is_empty() {
+        return shown.iter().map(|emotion| moment(None, emotion)).collect();
+    }
+    spoken.iter().flat_map(|pose| shown.iter().map(|emotion| moment(Some(*pose), emotion))).collect()
 }
 
 /// The name of what is shown, at the bottom of the picture.
@@ -197,8 +241,8 @@ fn headless_app(folder: &Path) -> App {
     app
 }
 
-/// Camera, a shadowed key light, a soft fill and a rim light.
-fn spawn_stage(app: &mut App, size: u32) -> Handle<Image> {
+/// Camera, a shadowed key light, a soft fill and a rim light; so many lines of captions would fill a picture.
+fn spawn_stage(app: &mut App, size: u32, letters: f32) -> Handle<Image> {
     let mut image = Image::new_target_texture(size, size, TextureFormat::Rgba8UnormSrgb, None);
     image.texture_descriptor.usage |= TextureUsages::COPY_SRC;
     let world = app.world_mut();
@@ -217,7 +261,7 @@ fn spawn_stage(app: &mut App, size: u32) -> Handle<Image> {
     world.spawn((
         Caption,
         Text::default(),
-        TextFont { font_size: FontSize::Px(size as f32 / 9.0), ..default() },
+        TextFont { font_size: FontSize::Px(size as f32 / letters), ..default() },
         Node { position_type: PositionType::Absolute, bottom: percent(2), left: percent(4), ..default() },
     ));
     for (color, illuminance, shadow_maps_enabled, from) in [
@@ -263,7 +307,7 @@ fn strike(app: &mut App, pose: &Pose<'_>) {
     let weights = pose.weights.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
     world.run_system_cached_with(apply_weights, weights).expect("the weights can be set");
     for mut caption in world.query_filtered::<&mut Text, With<Caption>>().iter_mut(world) {
-        caption.0 = if pose.frame == LOWER_FACE { pose.name.to_owned() } else { String::new() };
+        caption.0 = if [LOWER_FACE, HEAD].contains(&pose.frame) { pose.name.to_owned() } else { String::new() };
     }
 }
 
@@ -272,12 +316,16 @@ fn apply_weights(In(weights): In<Vec<(String, f32)>>, meshes: Res<Assets<Mesh>>,
         let names = node.first_mesh().and_then(|mesh| meshes.get(mesh)).and_then(Mesh::morph_target_names);
         let names = names.map(<[String]>::to_vec).unwrap_or_default();
         for (name, slot) in names.iter().zip(node.weights_mut()) {
-            let matches = |key: &str| match key.strip_suffix('*') {
-                Some(stem) => name.strip_prefix(stem).is_some_and(|side| side == "Left" || side == "Right"),
-                None => name == key,
-            };
-            *slot = weights.iter().find(|(key, _)| matches(key.as_str())).map_or(0.0, |(_, value)| *value);
+            *slot = weights.iter().find(|(key, _)| is_named(name, key)).map_or(0.0, |(_, value)| *value);
         }
+    }
+}
+
+/// Whether a channel has this name, or is the left or right one of a name that ends in `*`.
+fn is_named(channel: &str, name: &str) -> bool {
+    match name.strip_suffix('*') {
+        Some(stem) => channel.strip_prefix(stem).is_some_and(|side| side == "Left" || side == "Right"),
+        None => channel == name,
     }
 }
 

@@ -35,7 +35,7 @@
 //! |---|---|
 //! | [`voice`] | what a character says: clips, live voices, the queue, the clock of what is heard |
 //! | [`inference`] | models as assets; one batch for all speakers, off the main thread |
-//! | [`face`] | the layers of a face: speech, expression, blink, gaze and head life |
+//! | [`face`] | the layers of a face: speech, emotions, expression, blink, gaze and head life |
 //! | [`rig`] | binding to morph targets and joints, and the report about it |
 //!
 //! The parts without Bevy (decoding, features, networks, poses) are the crate [`talkie`].
@@ -71,11 +71,14 @@ pub use talkie;
 
 /// Everything a game needs.
 pub mod prelude {
-    pub use talkie::animation::{Animator, FaceChannel, FacePose};
+    pub use talkie::{
+        animation::{Animator, FaceChannel, FacePose},
+        emotion::Emotion,
+    };
 
     pub use crate::{
         TalkiePlugins, TalkieSystems,
-        face::{Expression, FaceLife, LivePose, TalkingFace},
+        face::{Emotions, Expression, FaceLife, Feeling, LivePose, TalkingFace},
         inference::FaceModel,
         rig::{BindingReport, FaceBound, FaceRig},
         voice::{
@@ -106,7 +109,7 @@ pub enum TalkieSystems {
 /// | [`TalkieSchedulePlugin`] | orders the [`TalkieSystems`] |
 /// | [`inference::InferencePlugin`] | loads models, runs them on the task pool |
 /// | [`voice::VoicePlugin`] | clips, queue, clock, sound |
-/// | [`face::FacePlugin`] | speech, expression, blink, gaze and head layers |
+/// | [`face::FacePlugin`] | speech, emotions, expression, blink, gaze and head layers |
 /// | [`rig::RigPlugin`] | binds characters and writes to them |
 /// | [`rig::MorphVisibilityPlugin`] | works around a defect of Bevy 0.19 that freezes morphs after leaving view |
 ///

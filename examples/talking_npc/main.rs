@@ -137,22 +137,12 @@ fn control(
 }
 
 /// Whoever listens looks at the speaker and is pleased; the speaker looks back.
-fn react(mut actors: Query<(&Actor, &Voice, &mut Expression, &mut FaceLife)>, time: Res<Time>) {
+fn react(mut actors: Query<(&Actor, &Voice, &mut Emotions, &mut FaceLife)>, time: Res<Time>) {
     let somebody_speaks = actors.iter().any(|(_, voice, ..)| voice.is_speaking());
     let ease = 1.0 - (-time.delta_secs() / 0.3).exp();
-    for (actor, voice, mut expression, mut life) in &mut actors {
+    for (actor, voice, mut emotions, mut life) in &mut actors {
         let listens = somebody_speaks && !voice.is_speaking();
-        let (smile, brow) = if listens { (0.34, 0.18) } else { (0.14, 0.06) };
-        for (channel, goal) in [
-            (FaceChannel::MouthSmileLeft, smile),
-            (FaceChannel::MouthSmileRight, smile * 0.9),
-            (FaceChannel::CheekSquintLeft, smile * 0.5),
-            (FaceChannel::CheekSquintRight, smile * 0.5),
-            (FaceChannel::BrowInnerUp, brow),
-        ] {
-            let weight = expression.weight(channel);
-            expression.set(channel, weight + (goal - weight) * ease);
-        }
+        emotions.feel(Emotion::Joy, if listens { 0.36 } else { 0.15 });
         // Each stands turned half to the camera: the partner is further to the side.
         let side = if actor.0 == stage::LEFT_ACTOR { 1.0 } else { -1.0 };
         let goal = if somebody_speaks { Vec2::new(side * 0.16, 0.0) } else { Vec2::ZERO };

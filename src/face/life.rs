@@ -137,8 +137,13 @@ impl FaceLife {
     pub(super) fn show(&self, state: &LifeState, pose: &mut FacePose) {
         if self.blink {
             let lid = lid_weight(-state.until_blink);
-            for channel in [FaceChannel::EyeBlinkLeft, FaceChannel::EyeBlinkRight] {
-                pose.weights[channel.index()] = pose.weight(channel).max(lid);
+            for (blink, wide) in [
+                (FaceChannel::EyeBlinkLeft, FaceChannel::EyeWideLeft),
+                (FaceChannel::EyeBlinkRight, FaceChannel::EyeWideRight),
+            ] {
+                pose.set(blink, pose.weight(blink).max(lid));
+                // Lids that are torn open would leave a gap.
+                pose.set(wide, pose.weight(wide) * (1.0 - lid));
             }
         }
         let look = if self.look.is_finite() { self.look } else { Vec2::ZERO };

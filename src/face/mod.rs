@@ -3,12 +3,14 @@
 //! | layer | what it gives | how it joins |
 //! |---|---|---|
 //! | speech | lips, jaw, tongue, cheeks, accents of the brows from [`Voice`] | first |
-//! | [`Expression`] | what the game wants to show: a smile, a frown | added; on the mouth it yields while speech needs it |
+//! | [`Emotions`] | what the character feels, eased, by priority | added; on the mouth it yields while speech needs it |
+//! | [`Expression`] | what else the game wants to show: a smile, a frown | added in the same way |
 //! | [`FaceLife`] | blinks, nods, small movements of gaze and head | lids by maximum, gaze and head added |
 //!
 //! The result is the [`LivePose`] of the frame, which the rig writes. A layer of your own goes between
 //! [`TalkieSystems::Face`] and [`TalkieSystems::Rig`].
 
+mod emotion;
 mod life;
 
 use bevy_app::{App, Plugin, PostUpdate};
@@ -24,6 +26,7 @@ use bevy_time::Time;
 use bevy_transform::components::Transform;
 use talkie::animation::{Animator, CHANNEL_COUNT, FaceChannel, FacePose};
 
+pub use emotion::{Emotions, Feeling};
 pub use life::FaceLife;
 use life::LifeState;
 
@@ -33,15 +36,16 @@ use crate::{
     voice::{Voice, VoiceSettings},
 };
 
-/// How much of an [`Expression`] remains on the mouth while it speaks.
-const EXPRESSION_WHILE_SPEAKING: f32 = 0.35;
+/// How much of the [`Emotions`] is added while a network speaks that takes them itself and shows them in speech. The networks
+/// of today hear nothing of them, so that all is added.
+const ADDED_TO_NETWORK: f32 = 1.0;
 
 /// Makes an entity speak. Put it on the entity that has the character's scene, or on any ancestor of the character.
 ///
 /// The character below it is bound by itself when its scene is ready ([`FaceBound`](crate::rig::FaceBound)); speech starts
 /// with [`say`](crate::voice::SpeechCommands::say).
 #[derive(Component, Debug, Clone)]
-#[require(Voice, VoiceSettings, Expression, FaceLife, LifeState, LivePose, Transform)]
+#[require(Voice, VoiceSettings, Emotions, Expression, FaceLife, LifeState, LivePose, Transform)]
 pub struct TalkingFace {
     /// The network that animates recorded lines, whose future is known. The default handle is the embedded default model.
     pub model: Handle<FaceModel>,
@@ -57,7 +61,10 @@ impl Default for TalkingFace {
     }
 }
 
-/// What the game wants a face to show, by itself or while it speaks. Rest by default; ease it as you like.
+/// What the game wants a face to show besides [`Emotions`], by itself or while it speaks. Rest by default; ease it as you like.
+///
+/// While the face speaks it shows in full on brows and lids and less on corners of the mouth, cheeks and nose; jaw, lips and
+/// tongue are left to speech.
 #[derive(Component, Debug, Clone, PartialEq)]
 pub struct Expression {
     /// Weight of every channel by its index, 0..=1.
@@ -106,58 +113,64 @@ impl Plugin for FacePlugin {
 }
 
 fn compose(
-    mut faces: Query<(Entity, &TalkingFace, &Voice, &Expression, &FaceLife, &mut LifeState, &mut LivePose)>,
+    mut faces: Query<(
+        Entity,
+        &TalkingFace,
+        &Voice,
+        &mut Emotions,
+        &Expression,
+        &FaceLife,
+        &mut LifeState,
+        &mut LivePose,
+    )>,
     time: Res<Time>,
 ) {
-    for (entity, face, voice, expression, life, mut state, mut live) in &mut faces {
+    for (entity, face, voice, mut emotions, expression, life, mut state, mut live) in &mut faces {
         let (mut pose, speaking) = voice.speech_pose();
         face.animator.apply(&mut pose);
         life.advance(&mut state, entity, time.delta_secs(), &pose);
-        show(expression, speaking, &mut pose);
+        // Only what moves counts as changed.
+        if !emotions.is_steady() && emotions.bypass_change_detection().advance(time.delta_secs()) {
+            emotions.set_changed();
+        }
+        show_emotions(&emotions, speaking, ADDED_TO_NETWORK, &mut pose);
+        pose.add_expression(&expression.weights, speaking);
         life.show(&state, &mut pose);
         if !pose.is_finite() {
             pose = FacePose::REST;
         }
-        // Only a face that moves counts as changed.
         live.set_if_neq(LivePose(pose));
     }
 }
 
-/// Adds an expression; on the mouth it yields to speech.
-fn show(expression: &Expression, speaking: f32, pose: &mut FacePose) {
-    let mouth = 1.0 - (1.0 - EXPRESSION_WHILE_SPEAKING) * speaking;
-    for (channel, (weight, shown)) in FaceChannel::ALL.into_iter().zip(pose.weights.iter_mut().zip(&expression.weights))
-    {
-        if *shown != 0.0 && shown.is_finite() {
-            let share = if channel.is_upper_face() { 1.0 } else { mouth };
-            *weight = (*weight + shown * share).clamp(0.0, 1.0);
-        }
+/// Adds emotions, of which `beside` (0..=1) is left where all of the face belongs to speech.
+fn show_emotions(emotions: &Emotions, speaking: f32, beside: f32, pose: &mut FacePose) {
+    let left = 1.0 - (1.0 - beside) * speaking;
+    let shown = emotions.current().map(|intensity| intensity * left);
+    if shown.iter().any(|intensity| *intensity > 0.0) {
+        pose.add_expression(&talkie::emotion::expression(&shown), speaking);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use talkie::emotion::Emotion;
+
     use super::*;
 
     #[test]
-    fn an_expression_yields_the_mouth_to_speech_but_keeps_the_brows() {
-        let smile = Expression::new([(FaceChannel::MouthSmileLeft, 0.6), (FaceChannel::BrowInnerUp, 0.6)]);
-        let shown = |speaking| {
+    fn a_network_that_shows_emotions_leaves_a_part_of_them_to_be_added() {
+        let mut emotions = Emotions::default();
+        emotions.request(Feeling::new(Emotion::Anger, 1.0).easing(0.0, 0.0));
+        emotions.advance(0.1);
+        let brow = |speaking, beside| {
             let mut pose = FacePose::REST;
-            show(&smile, speaking, &mut pose);
-            (pose.weight(FaceChannel::MouthSmileLeft), pose.weight(FaceChannel::BrowInnerUp))
+            show_emotions(&emotions, speaking, beside, &mut pose);
+            pose.weight(FaceChannel::BrowDownLeft)
         };
-        assert_eq!(shown(0.0), (0.6, 0.6));
-        let (mouth, brow) = shown(1.0);
-        assert!((mouth - 0.6 * EXPRESSION_WHILE_SPEAKING).abs() < 1e-6);
-        assert_eq!(brow, 0.6);
-    }
-
-    #[test]
-    fn an_expression_that_is_not_a_number_shows_nothing() {
-        let mut pose = FacePose::REST;
-        show(&Expression::new([(FaceChannel::JawOpen, f32::NAN), (FaceChannel::BrowDownLeft, 7.0)]), 0.0, &mut pose);
-        assert_eq!(pose.weight(FaceChannel::JawOpen), 0.0);
-        assert_eq!(pose.weight(FaceChannel::BrowDownLeft), 1.0);
+        let full = brow(0.0, 0.25);
+        assert!(full > 0.5);
+        assert_eq!(brow(1.0, 1.0), full);
+        assert!((brow(1.0, 0.25) - 0.25 * full).abs() < 1e-6);
     }
 }
