@@ -142,7 +142,8 @@ fn main() {
 
     let file = std::fs::canonicalize(file).expect("the character file exists");
     let mut app = headless_app(file.parent().expect("a file lies in a folder"));
-    let target = spawn_stage(&mut app, size * SUPERSAMPLE);
+    let letters = if frame == HEAD { 15.0 } else { 9.0 };
+    let target = spawn_stage(&mut app, size * SUPERSAMPLE, letters);
     load_character(&mut app, file.file_name().and_then(|n| n.to_str()).expect("the file name is text"));
 
     let rows = poses.len().div_ceil(columns);
@@ -240,8 +241,8 @@ fn headless_app(folder: &Path) -> App {
     app
 }
 
-/// Camera, a shadowed key light, a soft fill and a rim light.
-fn spawn_stage(app: &mut App, size: u32) -> Handle<Image> {
+/// Camera, a shadowed key light, a soft fill and a rim light; so many lines of captions would fill a picture.
+fn spawn_stage(app: &mut App, size: u32, letters: f32) -> Handle<Image> {
     let mut image = Image::new_target_texture(size, size, TextureFormat::Rgba8UnormSrgb, None);
     image.texture_descriptor.usage |= TextureUsages::COPY_SRC;
     let world = app.world_mut();
@@ -260,7 +261,7 @@ fn spawn_stage(app: &mut App, size: u32) -> Handle<Image> {
     world.spawn((
         Caption,
         Text::default(),
-        TextFont { font_size: FontSize::Px(size as f32 / 9.0), ..default() },
+        TextFont { font_size: FontSize::Px(size as f32 / letters), ..default() },
         Node { position_type: PositionType::Absolute, bottom: percent(2), left: percent(4), ..default() },
     ));
     for (color, illuminance, shadow_maps_enabled, from) in [

@@ -136,7 +136,7 @@ fn a_face_that_shows_the_same_does_not_change() {
             changes.emotions += emotions.iter().count();
         },
     );
-    let mut changes = |app: &mut App, seconds| {
+    let changes = |app: &mut App, seconds| {
         *app.world_mut().resource_mut::<Changes>() = Changes::default();
         run(app, seconds);
         let changes = app.world().resource::<Changes>();
