@@ -186,3 +186,52 @@ fn a_library_that_is_too_old_is_passed_over_with_its_version() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(said.contains("passed over") && said.contains("1.10.0"), "{said}");
 }
+
+fn succeeds(output: &Output, parts: &[&str]) {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    for part in parts {
+        assert!(said.contains(part), "expected {part:?} in: {said}");
+    }
+}
+
+#[test]
+fn official_bundles_are_explained_checked_and_animated() {
+    use talkie_standin::{Family, Size, StandIn};
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = |name: &str, family: Family| {
+        let path = folder.path().join(name);
+        StandIn::new(family, Size::Tiny).write(&path).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let regression = bundle("mark", Family::Regression);
+    let diffusion = bundle("three", Family::Diffusion);
+    let emotion = bundle("a2e", Family::Emotion);
+    let run = |arguments: &[&str]| talkie(arguments).output().unwrap();
+    let parts = ["regression, mark", "16 implicit values", "joy", "52 poses, 43 of them active", "network.onnx"];
+    succeeds(&run(&["info", &regression]), &parts);
+    succeeds(&run(&["info", &diffusion]), &["Claire, James, Mark", "60 poses per second, 30 of 60 kept", "2 steps"]);
+    succeeds(&run(&["info", &emotion]), &["angry becomes anger", "neutral becomes nothing"]);
+    succeeds(&run(&["check", &regression]), &["sound", "mark: 60 poses of 2 s"]);
+    succeeds(&run(&["check", &diffusion]), &["Claire: 120 poses", "James: 120", "Mark: 120"]);
+    succeeds(&run(&["check", &emotion]), &["sound"]);
+    succeeds(&run(&["check"]), &["it: "]);
+
+    let (input, csv) = (voice(folder.path(), 1.5), folder.path().join("track.csv"));
+    let animate = |more: &[&str]| {
+        let csv = csv.to_str().unwrap();
+        run(&[&["animate", &input, "-o", csv, "--fps", "30", "--model", &diffusion], more].concat())
+    };
+    let output = animate(&["--identity", "Mark", "--emotion", "joy=0.9", "--network-fps", "20", "--threads", "2"]);
+    succeeds(&output, &[]);
+    assert_eq!(fs::read_to_string(&csv).unwrap().lines().count(), 1 + 45);
+    succeeds(&animate(&["--emotion-model", &emotion]), &[]);
+    fails(&animate(&["--identity", "Anna"]), 1, &["\"Anna\"", "Claire, James, Mark"]);
+    fails(&animate(&["--emotion", "glee=1"]), 1, &["\"glee\"", "cheekiness"]);
+    fails(&animate(&["--emotion", "joy=3"]), 2, &["0 to 1"]);
+    fails(&animate(&["--network-fps", "25"]), 1, &["25 per second"]);
+    fails(&animate(&["--emotion-model", &regression]), 1, &["Audio2Emotion"]);
+    fs::write(folder.path().join("mark/network.onnx"), b"nothing").unwrap();
+    fails(&run(&["check", &regression]), 1, &["network.onnx"]);
+    succeeds(&run(&["info", &regression]), &["regression, mark"]);
+}

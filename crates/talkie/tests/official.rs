@@ -2,7 +2,11 @@
 #![cfg(feature = "ort")]
 #![allow(clippy::unwrap_used, reason = "a test that fails shall say where")]
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{Cursor, Read as _, Write as _},
+    path::Path,
+};
 
 use talkie::{
     animation::{FaceChannel, FacePose, FrameRate},
@@ -532,6 +536,128 @@ fn files_that_are_missing_cyclic_or_something_else_are_named() {
     }
 }
 
+/// The members of an archive, changed.
+fn edit_arrays(path: &Path, change: impl FnOnce(&mut Vec<(String, Vec<u8>)>)) {
+    let mut archive = zip::ZipArchive::new(Cursor::new(fs::read(path).unwrap())).unwrap();
+    let mut members: Vec<(String, Vec<u8>)> = (0..archive.len())
+        .map(|index| {
+            let mut member = archive.by_index(index).unwrap();
+            let mut bytes = Vec::new();
+            member.read_to_end(&mut bytes).unwrap();
+            (member.name().unwrap().into_owned(), bytes)
+        })
+        .collect();
+    change(&mut members);
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(&bytes).unwrap();
+    }
+    fs::write(path, writer.finish().unwrap().into_inner()).unwrap();
+}
+
+/// An array with another header: what stood in it and what takes its place, of any lengths.
+fn with_header(array: &[u8], change: impl FnOnce(&str) -> String) -> Vec<u8> {
+    let length = usize::from(u16::from_le_bytes([array[8], array[9]]));
+    let header = std::str::from_utf8(&array[10..10 + length]).unwrap();
+    let mut changed = change(header.trim_end());
+    assert_ne!(changed, header.trim_end(), "nothing was changed");
+    let padding = (64 - (10 + changed.len() + 1) % 64) % 64;
+    changed.extend(std::iter::repeat_n(' ', padding));
+    changed.push('\n');
+    let mut out = array[..8].to_vec();
+    out.extend((changed.len() as u16).to_le_bytes());
+    out.extend(changed.as_bytes());
+    out.extend(&array[10 + length..]);
+    out
+}
+
+#[test]
+fn every_array_that_is_not_what_it_should_be_is_named() {
+    // One identity is as good as three, and takes a third of the time.
+    let write = |family: Family, folder: &Path| {
+        let one = StandIn { identities: vec!["Claire".into()], ..StandIn::new(family, Size::Tiny) };
+        one.write(folder).unwrap();
+    };
+    for family in FACES {
+        let sound = tempfile::tempdir().unwrap();
+        write(family, sound.path());
+        let archives: Vec<String> = fs::read_dir(sound.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".npz"))
+            .collect();
+        let mut refused = 0;
+        for archive in archives {
+            let mut names = Vec::new();
+            edit_arrays(&sound.path().join(&archive), |members| {
+                names = members.iter().map(|(name, _)| name.clone()).collect();
+            });
+            for (index, name) in names.iter().enumerate() {
+                let array = name.trim_end_matches(".npy");
+                // Of the 52 poses of the skin, some stand for all; the mask may be missing.
+                if archive.contains("bs_skin")
+                    && index % 9 != 0
+                    && !["poseNames", "neutral", "frontalMask"].contains(&array)
+                {
+                    continue;
+                }
+                type Change<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+                let rank = |header: &str| header.replacen("(", "(1, ", 1);
+                let kind = |header: &str| match header {
+                    header if header.contains("<f4") => header.replace("<f4", "<i4"),
+                    header if header.contains("<i4") => header.replace("<i4", "<f4"),
+                    header => header.replacen("|S", "|V", 1),
+                };
+                let half = |array: &[u8]| array[..array.len() - (array.len() - 128) / 2 - 1].to_vec();
+                let nan = |array: &[u8]| {
+                    let mut array = array.to_vec();
+                    let last = array.len() - 4;
+                    array[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+                    array
+                };
+                let mut changes: Vec<(&str, Change<'_>)> = vec![
+                    ("rank", &|array| with_header(array, rank)),
+                    ("type", &|array| with_header(array, kind)),
+                    ("length", &half),
+                    ("nothing", &|_| Vec::new()),
+                ];
+                let is_float = !["poseNames", "frontalMask"].contains(&array) && !array.starts_with("emo_spec");
+                if is_float {
+                    changes.push(("NaN", &nan));
+                }
+                let folder = tempfile::tempdir().unwrap();
+                for entry in fs::read_dir(sound.path()).unwrap() {
+                    let entry = entry.unwrap();
+                    fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+                }
+                let path = folder.path().join(&archive);
+                let original = fs::read(&path).unwrap();
+                let refusal = || {
+                    FaceModel::load_dir(folder.path(), Runtime::global()).map(drop).map_err(|error| error.to_string())
+                };
+                for (what, change) in changes {
+                    edit_arrays(&path, |members| members[index].1 = change(&members[index].1));
+                    let error = refusal().expect_err(&format!("{archive}: {array} with another {what} loads"));
+                    assert!(
+                        error.contains(&archive) && error.contains(array),
+                        "{what} of {array} in {archive}: {error}"
+                    );
+                    fs::write(&path, &original).unwrap();
+                    refused += 1;
+                }
+                if array != "frontalMask" {
+                    edit_arrays(&path, |members| drop(members.remove(index)));
+                    let error = refusal().expect_err(&format!("{archive} without {array} loads"));
+                    assert!(error.contains(&archive) && error.contains(array), "without {array}: {error}");
+                    refused += 1;
+                }
+            }
+        }
+        println!("{family:?}: {refused} arrays");
+    }
+}
+
 #[test]
 fn a_network_that_is_another_is_refused() {
     let swapped = |family: Family, other: StandIn| {
@@ -582,6 +708,12 @@ fn bundles_of_the_wrong_kind_and_of_wrong_values_are_refused() {
         });
     });
     assert!(error.contains("no pose is active"), "{error}");
+    for (family, key) in [(Family::Regression, "num_verts_skin"), (Family::Diffusion, "skin_size")] {
+        let error = refusal(family, |folder| {
+            edit(&folder.join("network_info.json"), |json| json["params"][key] = 0.into());
+        });
+        assert!(error.contains(key) && error.contains("is 0"), "{error}");
+    }
     let error = refusal(Family::Regression, |folder| {
         edit(&folder.join("model.json"), |json| json["blendshapePaths"] = serde_json::json!({}));
     });
