@@ -14,7 +14,7 @@ use bevy_talkie::{
     prelude::*,
     talkie::{
         inference::Runtime,
-        model::{EmotionModelOptions, ModelOptions},
+        model::{self, EmotionModelOptions, ModelOptions},
     },
 };
 use talkie_standin::{Family, Head, Size, StandIn};
@@ -63,15 +63,14 @@ fn stand_in() -> Result<PathBuf, talkie_standin::Error> {
 
 fn setup(mut commands: Commands, assets: Res<AssetServer>, folders: Res<Folders>) {
     let face = folders.face.clone();
-    let model = assets.add_async(async move {
+    let face_model = assets.add_async(async move {
         let options = ModelOptions { threads: 2, ..default() };
-        bevy_talkie::talkie::model::FaceModel::load_dir_with(face, &options, Runtime::global()).map(FaceModel::new)
+        model::FaceModel::load_dir_with(face, &options, Runtime::global()).map(FaceModel::new)
     });
     let emotion_model = folders.emotions.clone().map(|folder| {
         assets.add_async(async move {
             let options = EmotionModelOptions::default();
-            bevy_talkie::talkie::model::EmotionModel::load_dir(folder, options, Runtime::global())
-                .map(EmotionModel::new)
+            model::EmotionModel::load_dir(folder, options, Runtime::global()).map(EmotionModel::new)
         })
     });
     commands.spawn((Camera3d::default(), Transform::from_xyz(0.0, 0.12, 0.75).looking_at(Vec3::Y * 0.09, Vec3::Y)));
@@ -82,7 +81,7 @@ fn setup(mut commands: Commands, assets: Res<AssetServer>, folders: Res<Folders>
     commands
         .spawn((
             WorldAssetRoot(assets.load("characters/ada.glb#Scene0")),
-            TalkingFace { model, emotion_model, ..default() },
+            TalkingFace { model: face_model, emotion_model, ..default() },
             Audio2FaceSettings::default(),
         ))
         .say(assets.load("voices/01_ada.ogg"));

@@ -11,7 +11,10 @@ use std::{path::PathBuf, time::Duration};
 use bevy::prelude::*;
 use bevy_talkie::{
     prelude::*,
-    talkie::{inference::Runtime, model::ModelOptions},
+    talkie::{
+        inference::Runtime,
+        model::{self, ModelOptions},
+    },
 };
 use serde::Deserialize;
 
@@ -110,8 +113,7 @@ fn load_model(mut commands: Commands, assets: Res<AssetServer>, bundle: Option<R
         assets.add_async(async move {
             // The whole machine is for the show.
             let options = ModelOptions { threads: 2, ..default() };
-            bevy_talkie::talkie::model::FaceModel::load_dir_with(folder, &options, Runtime::global())
-                .map(FaceModel::new)
+            model::FaceModel::load_dir_with(folder, &options, Runtime::global()).map(FaceModel::new)
         })
     });
     commands.insert_resource(Model(model.unwrap_or_default()));
