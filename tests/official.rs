@@ -3,10 +3,11 @@
 
 mod common;
 
-use bevy::prelude::*;
+use bevy::{asset::RenderAssetUsages, mesh::PrimitiveTopology, prelude::*};
 use bevy_talkie::{
     inference::{Audio2FaceSettings, EmotionModel},
     prelude::*,
+    rig::BundleMeshes,
     talkie::{animation::geometry::GeometryParameters, model::EmotionModelOptions},
 };
 use common::{add_clip, add_tiny_model, bursts, glb::Character, record_events, talking_app, until};
@@ -161,6 +162,53 @@ fn a_bundle_swapped_in_mid_line_speaks_from_the_next_line_on() {
     say(&mut app, other, 1.0);
     let [jaw] = most_of(&mut app, other, 0.0, [FaceChannel::JawOpen]);
     assert!(jaw > 0.2, "{jaw}");
+}
+
+#[test]
+fn a_mesh_with_the_vertices_of_the_bundle_is_driven_itself() {
+    let (_folder, mut app) = stage();
+    for name in ["regression", "diffusion"] {
+        let mesh = |app: &mut App, vertices: usize| {
+            let mesh = Mesh::new(PrimitiveTopology::PointList, RenderAssetUsages::default())
+                .with_inserted_attribute(Mesh::ATTRIBUTE_POSITION, vec![[0.0_f32; 3]; vertices]);
+            app.world_mut().resource_mut::<Assets<Mesh>>().add(mesh)
+        };
+        let (skin, tongue, other) = (mesh(&mut app, 300), mesh(&mut app, 60), mesh(&mut app, 7));
+        let model = load(&app, name);
+        let face = spawn(&mut app, model.clone(), None);
+        let wrong = spawn(&mut app, model, None);
+        app.world_mut().entity_mut(face).insert(BundleMeshes::new(skin.clone()).with_tongue(tongue.clone()));
+        app.world_mut().entity_mut(wrong).insert(BundleMeshes::new(other.clone()));
+        say(&mut app, face, 1.5);
+        say(&mut app, wrong, 1.5);
+        let positions = |world: &World, mesh: &Handle<Mesh>| {
+            let mesh = world.resource::<Assets<Mesh>>().get(mesh).unwrap();
+            mesh.attribute(Mesh::ATTRIBUTE_POSITION).unwrap().as_float3().unwrap().to_vec()
+        };
+        until(&mut app, "speech to start", |world| speaking(world, face));
+        app.update();
+        let first = positions(app.world(), &skin);
+        let (mut furthest, mut step): (f32, f32) = (0.0, 0.0);
+        let mut before = first.clone();
+        while speaking(app.world(), face) {
+            app.update();
+            std::thread::sleep(std::time::Duration::from_micros(300));
+            let now = positions(app.world(), &skin);
+            let most = |a: &[[f32; 3]], b: &[[f32; 3]]| {
+                a.as_flattened().iter().zip(b.as_flattened()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+            };
+            furthest = furthest.max(most(&now, &first));
+            step = step.max(most(&now, &before));
+            before = now;
+        }
+        println!("{name}: the skin moves by {:.1} mm, {:.1} mm at once", furthest * 1e3, step * 1e3);
+        // A head of some decimetres, in metres, whose chin goes down by centimetres, between poses as well.
+        let size = first.iter().map(|[_, y, _]| y.abs()).fold(0.0, f32::max);
+        assert!((0.05..0.5).contains(&size), "{name}: {size} m");
+        assert!((0.003..0.1).contains(&furthest) && step < 0.6 * furthest, "{name}: {furthest} m, {step} m");
+        assert!(positions(app.world(), &tongue).iter().any(|position| *position != [0.0; 3]));
+        assert_eq!(positions(app.world(), &other), [[0.0; 3]; 7], "a mesh that does not fit is left alone");
+    }
 }
 
 #[test]

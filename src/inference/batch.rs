@@ -9,13 +9,14 @@ use bevy_asset::{AssetServer, Assets, LoadState};
 use bevy_ecs::{
     change_detection::DetectChangesMut,
     entity::Entity,
+    query::Has,
     system::{Commands, Query, Res, ResMut},
 };
 use bevy_tasks::{AsyncComputeTaskPool, futures::check_ready};
 use talkie::{
     animation::{FacePose, geometry::GeometryParameters},
     emotion::FACE_EMOTIONS,
-    model::{Speech, SpeechOptions},
+    model::{Speech, SpeechOptions, audio2face::FaceGeometry},
 };
 
 use super::{
@@ -24,6 +25,7 @@ use super::{
 };
 use crate::{
     face::{Emotions, TalkingFace},
+    rig::BundleMeshes,
     voice::{Animated, Sound, SpeechFailed, Voice},
 };
 
@@ -58,6 +60,9 @@ pub(crate) struct Line {
     heard: Vec<f32>,
     speech: Option<Speech>,
     pub(crate) poses: Vec<FacePose>,
+    /// The meshes of these poses, where they are wanted.
+    pub(crate) geometry: Vec<FaceGeometry>,
+    wants_geometry: bool,
     pub(crate) failure: Option<String>,
     pub(crate) done: bool,
 }
@@ -78,13 +83,21 @@ impl Line {
             heard: Vec::new(),
             speech: None,
             poses: Vec::new(),
+            geometry: Vec::new(),
+            wants_geometry: false,
             failure: None,
             done: false,
         }
     }
 
     /// Notes what the game wants of the next batch.
-    fn ask(&mut self, settings: Option<&Audio2FaceSettings>, emotions: &Emotions, emotion_model: Option<EmotionModel>) {
+    fn ask(
+        &mut self,
+        settings: Option<&Audio2FaceSettings>,
+        emotions: &Emotions,
+        emotion_model: Option<EmotionModel>,
+        wants_geometry: bool,
+    ) {
         if let Some(settings) = settings {
             self.parameters = settings.parameters;
             if self.speech.is_none() {
@@ -92,7 +105,7 @@ impl Line {
             }
         }
         if self.speech.is_none() {
-            self.emotion_model = emotion_model;
+            (self.emotion_model, self.wants_geometry) = (emotion_model, wants_geometry);
         }
         self.emotion = *emotions.current();
     }
@@ -107,7 +120,7 @@ impl Line {
             Sound::Live(voice) => (voice.sample_rate(), voice.channels()),
         };
         let identity = self.identity.clone().filter(|_| self.model.is_official());
-        let options = SpeechOptions { identity, parameters: self.parameters, geometry: false };
+        let options = SpeechOptions { identity, parameters: self.parameters, geometry: self.wants_geometry };
         let mut speech = model.begin_with(sample_rate, channels, &options).map_err(|error| error.to_string())?;
         if let Some(emotions) = self.emotion_model.as_ref().filter(|_| self.model.hears_emotions()) {
             let emotions = emotions.shared();
@@ -160,6 +173,7 @@ impl Line {
 
     fn take_poses(&mut self) {
         let Some(speech) = &mut self.speech else { return };
+        speech.drain_geometry(|mesh| self.geometry.push(mesh));
         if let Err(error) = speech.drain(|pose| self.poses.push(pose)) {
             self.failure = Some(error.to_string());
         }
@@ -247,14 +261,14 @@ pub(super) fn collect(
 pub(super) fn dispatch(
     mut commands: Commands,
     mut batches: ResMut<Batches>,
-    mut voices: Query<(Entity, &TalkingFace, &Emotions, Option<&Audio2FaceSettings>, &mut Voice)>,
+    mut voices: Query<(Entity, &TalkingFace, &Emotions, Option<&Audio2FaceSettings>, Has<BundleMeshes>, &mut Voice)>,
     models: Res<Assets<FaceModel>>,
     emotion_models: Res<Assets<EmotionModel>>,
     server: Res<AssetServer>,
     default_errors: Option<Res<DefaultModelErrors>>,
 ) {
     let mut gathered: Vec<(FaceModel, Vec<Line>)> = Vec::new();
-    for (entity, face, emotions, settings, mut voice) in &mut voices {
+    for (entity, face, emotions, settings, has_meshes, mut voice) in &mut voices {
         let voice = voice.bypass_change_detection();
         if !voice.wants_poses(AHEAD_SECONDS) {
             continue;
@@ -290,7 +304,7 @@ pub(super) fn dispatch(
             continue;
         }
         if let Some(mut line) = voice.take_line(entity, &model) {
-            line.ask(settings, emotions, emotion_model.flatten());
+            line.ask(settings, emotions, emotion_model.flatten(), has_meshes);
             match gathered.iter_mut().find(|(known, _)| known.key() == model.key()) {
                 Some((_, lines)) => lines.push(line),
                 None => gathered.push((model, vec![line])),

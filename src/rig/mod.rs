@@ -6,6 +6,7 @@
 //! as they are.
 
 mod bind;
+mod mesh;
 mod visibility;
 mod write;
 
@@ -17,6 +18,7 @@ use bevy_ecs::{
 use bevy_math::Quat;
 use talkie::retarget::Joint;
 
+pub use mesh::BundleMeshes;
 pub use visibility::MorphVisibilityPlugin;
 
 use crate::{TalkieSystems, face::TalkingFace};
@@ -90,6 +92,6 @@ impl Plugin for RigPlugin {
         })
         .add_observer(bind::scene_ready)
         .add_observer(bind::rig_removed)
-        .add_systems(PostUpdate, (bind::bind, write::write).chain().in_set(TalkieSystems::Rig));
+        .add_systems(PostUpdate, (bind::bind, write::write, mesh::write).chain().in_set(TalkieSystems::Rig));
     }
 }

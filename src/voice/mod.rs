@@ -3,6 +3,7 @@
 mod clip;
 mod clock;
 mod event;
+mod geometry;
 mod plugin;
 mod sound;
 mod stream;
@@ -14,7 +15,10 @@ use bevy_ecs::{
     component::Component, entity::Entity, name::Name, resource::Resource, system::EntityCommands, world::EntityWorldMut,
 };
 use bevy_platform::cell::SyncCell;
-use talkie::animation::{FacePose, FaceTrack, FrameRate};
+use talkie::{
+    animation::{FacePose, FaceTrack, FrameRate},
+    model::audio2face::FaceGeometry,
+};
 
 pub(crate) use clip::Sound;
 pub use clip::{VoiceClip, VoiceClipError, VoiceClipLoader};
@@ -25,6 +29,7 @@ pub use stream::VoiceStream;
 
 use crate::inference::{FaceModel, Line};
 use clock::HeardClock;
+use geometry::GeometryTrack;
 
 /// A live voice that gives nothing new for so many seconds is silent.
 const STALE: f32 = 0.1;
@@ -98,6 +103,8 @@ struct Utterance {
     sound: Option<Sound>,
     animation: Animation,
     track: FaceTrack,
+    /// The meshes that belong to the track, where they are wanted.
+    geometry: GeometryTrack,
     /// Whether the network that animates it takes emotions and shows them.
     shows_emotions: bool,
     stage: Stage,
@@ -258,6 +265,7 @@ impl Utterance {
             sound: None,
             animation: Animation::Waiting,
             track: FaceTrack::new(FrameRate::per_second(50)),
+            geometry: GeometryTrack::default(),
             shows_emotions: false,
             stage: Stage::Preparing,
             clock: HeardClock::default(),
@@ -326,6 +334,12 @@ impl Voice {
         self.current.as_ref().is_some_and(|line| matches!(line.sound, Some(Sound::Live(_))))
     }
 
+    /// The meshes just before and after what is heard now, and how far it is from the one to the other.
+    pub(crate) fn geometry(&self) -> Option<(&FaceGeometry, &FaceGeometry, f32)> {
+        let line = self.current.as_ref().filter(|line| line.stage.is_heard())?;
+        line.geometry.at(line.clock.seconds(), line.track.frame_rate())
+    }
+
     /// The model that the current line began with, if it did.
     pub(crate) fn begun_with(&mut self) -> Option<FaceModel> {
         match &mut self.current.as_mut()?.animation {
@@ -357,6 +371,9 @@ impl Voice {
         let Some(known) = wanted else { return Animated::Stored };
         known.track.forget_before(known.clock.seconds() - 1.0);
         line.poses.drain(..).for_each(|pose| known.track.push(pose));
+        let rate = known.track.frame_rate();
+        known.geometry.forget_before(known.clock.seconds() - 0.1, rate);
+        line.geometry.drain(..).for_each(|mesh| known.geometry.push(mesh));
         if let Some(reason) = line.failure {
             known.animation = Animation::Failed;
             return Animated::Failed { clip: known.clip.clone(), reason };

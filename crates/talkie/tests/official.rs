@@ -16,6 +16,7 @@ use talkie::{
     model::{
         EmotionModel, EmotionModelOptions, FaceModel, ModelOptions, Speech, SpeechOptions, audio2face::FaceGeometry,
     },
+    retarget::JAW_OPEN_RADIANS,
 };
 use talkie_standin::{Family, Size, StandIn};
 use tempfile::TempDir;
@@ -351,7 +352,9 @@ fn the_jaw_opens_downwards_about_its_hinge() {
             .iter()
             .max_by(|a, b| a.weight(FaceChannel::JawOpen).total_cmp(&b.weight(FaceChannel::JawOpen)))
             .unwrap();
-        let (axis, angle) = widest.jaw_rotation.to_axis_angle();
+        // As a joint is turned that has no shape to help it.
+        let by_weight = glam::Quat::from_rotation_x(widest.weight(FaceChannel::JawOpen) * JAW_OPEN_RADIANS);
+        let (axis, angle) = (widest.jaw_rotation * by_weight).to_axis_angle();
         println!(
             "{family:?}: {:.1} degrees about {axis}, hinge moves {:.1} mm",
             angle.to_degrees(),

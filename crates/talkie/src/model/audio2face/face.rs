@@ -13,6 +13,7 @@ use crate::{
         geometry::{EyeAnimator, GeometryError, GeometryParameters, JawAnimator, SkinAnimator, TongueAnimator},
     },
     model::BundleError,
+    retarget::JAW_OPEN_RADIANS,
 };
 
 /// Units of a model in a metre.
@@ -255,7 +256,9 @@ impl FaceFrames {
         let column = |at: usize| Vec3::from_slice(&jaw[at..at + 3]);
         let rotation = Mat3::from_cols(column(0), column(4), column(8));
         let hinge = self.shapes.hinge;
-        pose.jaw_rotation = Quat::from_mat3(&rotation).normalize();
+        // A rig that turns its jaw adds what the weight of jawOpen turns it.
+        let opened = Quat::from_rotation_x(pose.weight(FaceChannel::JawOpen) * JAW_OPEN_RADIANS);
+        pose.jaw_rotation = (Quat::from_mat3(&rotation) * opened.inverse()).normalize();
         pose.jaw_translation = (rotation * hinge + column(12) - hinge) / UNITS_PER_METRE;
         // Turning about x looks down, turning about y looks to the left of who looks.
         let gaze = |x: f32, y: f32| Vec2::new(y, -x) * (PI / 180.0);
