@@ -606,12 +606,15 @@ fn every_array_that_is_not_what_it_should_be_is_named() {
                     continue;
                 }
                 type Change<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
-                let rank = |header: &str| header.replacen("(", "(1, ", 1);
-                let kind = |header: &str| match header {
-                    header if header.contains("<f4") => header.replace("<f4", "<i4"),
-                    header if header.contains("<i4") => header.replace("<i4", "<f4"),
-                    header => header.replacen("|S", "|V", 1),
+                let rank = |array: &[u8]| with_header(array, |header| header.replacen("(", "(1, ", 1));
+                let kind = |array: &[u8]| {
+                    with_header(array, |header| match header {
+                        header if header.contains("<f4") => header.replace("<f4", "<i4"),
+                        header if header.contains("<i4") => header.replace("<i4", "<f4"),
+                        header => header.replacen("|S", "|V", 1),
+                    })
                 };
+                let nothing = |_: &[u8]| Vec::new();
                 let half = |array: &[u8]| array[..array.len() - (array.len() - 128) / 2 - 1].to_vec();
                 let nan = |array: &[u8]| {
                     let mut array = array.to_vec();
@@ -619,12 +622,8 @@ fn every_array_that_is_not_what_it_should_be_is_named() {
                     array[last..].copy_from_slice(&f32::NAN.to_le_bytes());
                     array
                 };
-                let mut changes: Vec<(&str, Change<'_>)> = vec![
-                    ("rank", &|array| with_header(array, rank)),
-                    ("type", &|array| with_header(array, kind)),
-                    ("length", &half),
-                    ("nothing", &|_| Vec::new()),
-                ];
+                let mut changes: Vec<(&str, Change<'_>)> =
+                    vec![("rank", &rank), ("type", &kind), ("length", &half), ("nothing", &nothing)];
                 let is_float = !["poseNames", "frontalMask"].contains(&array) && !array.starts_with("emo_spec");
                 if is_float {
                     changes.push(("NaN", &nan));

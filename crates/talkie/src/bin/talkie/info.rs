@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use talkie::{
+    animation::geometry::{EyeParameters, GeometryParameters, SkinParameters, TeethParameters, TongueParameters},
     inference::Runtime,
     model::{
         BundleError, EmotionModelOptions, FaceModel,
@@ -131,9 +132,11 @@ fn face(folder: &Path) -> Result<(), Failure> {
 
 fn identity_lines(identity: &Identity) -> Result<(), Failure> {
     say!("identity    {}, input strength {}", identity.name, identity.config.input_strength);
-    let parameters = serde_json::to_value(identity.config.parameters)?;
-    let values = parameters.as_object().into_iter().flatten().map(|(key, value)| format!("{key} {value}"));
-    say!("            {}", values.collect::<Vec<_>>().join(", "));
+    let GeometryParameters { skin, tongue, teeth, eyes } = &identity.config.parameters;
+    let ranges = [SkinParameters::RANGES, TongueParameters::RANGES, TeethParameters::RANGES, EyeParameters::RANGES];
+    let values = skin.values().chain(tongue.values()).chain(teeth.values()).chain(eyes.values());
+    let named = ranges.concat().into_iter().zip(values).map(|(range, value)| format!("{} {value}", range.name));
+    say!("            {}", named.collect::<Vec<_>>().join(", "));
     let Some(solvers) = &identity.solvers else {
         say!("            no blend shapes: other characters cannot be moved");
         return Ok(());
