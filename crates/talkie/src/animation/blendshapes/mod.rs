@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use talkie::animation::blendshapes::{BlendshapeConfig, BlendshapeData, BlendshapeParameters, BlendshapeSolver};
+//! use talkie::animation::blendshapes::{BlendshapeData, BlendshapeParameters, BlendshapeSolver, Formulation};
 //!
 //! # fn main() -> Result<(), talkie::animation::blendshapes::BlendshapeError> {
 //! // Two vertices; one pose moves the first up, the other the second to the right.
@@ -17,6 +17,8 @@
 //! solver.set_parameters(BlendshapeParameters {
 //!     strength_l1_regularization: 0.0,
 //!     strength_l2_regularization: 0.0,
+//!     // The official equations take two poses without a pair for a pair.
+//!     formulation: Formulation::Natural,
 //!     ..Default::default()
 //! })?;
 //! solver.prepare()?;
