@@ -91,6 +91,10 @@ fn talking_faces_allocate_nothing_per_frame_and_need_little_memory() {
     let before = LIVE.load(Ordering::Relaxed);
     for &face in &faces {
         *app.world_mut().get_mut::<FaceLife>(face).unwrap() = FaceLife::default();
+        let mut emotions = app.world_mut().get_mut::<Emotions>(face).unwrap();
+        emotions.feel(Emotion::Sadness, 0.5);
+        // One that ends while we count.
+        emotions.request(Feeling::new(Emotion::Joy, 0.5).with_priority(1).lasting(2.0).easing(0.4, 2.0));
         app.world_mut().commands().entity(face).say(clip.clone());
     }
     until(&mut app, "all tracks to be complete", |world| {

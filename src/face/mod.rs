@@ -112,19 +112,19 @@ impl Plugin for FacePlugin {
     }
 }
 
-fn compose(
-    mut faces: Query<(
-        Entity,
-        &TalkingFace,
-        &Voice,
-        &mut Emotions,
-        &Expression,
-        &FaceLife,
-        &mut LifeState,
-        &mut LivePose,
-    )>,
-    time: Res<Time>,
-) {
+/// The layers of one face, and what they become.
+type Layers = (
+    Entity,
+    &'static TalkingFace,
+    &'static Voice,
+    &'static mut Emotions,
+    &'static Expression,
+    &'static FaceLife,
+    &'static mut LifeState,
+    &'static mut LivePose,
+);
+
+fn compose(mut faces: Query<Layers>, time: Res<Time>) {
     for (entity, face, voice, mut emotions, expression, life, mut state, mut live) in &mut faces {
         let (mut pose, speaking) = voice.speech_pose();
         face.animator.apply(&mut pose);
