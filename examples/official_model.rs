@@ -1,7 +1,7 @@
 //! Ada speaks with a network of NVIDIA's Audio2Face-3D.
 //!
-//! `cargo run --release --example official_model -- FOLDER [EMOTION_FOLDER]`, where FOLDER is a downloaded bundle, as it is, and
-//! EMOTION_FOLDER one of Audio2Emotion (docs/official-models.md says where to get them). Without a folder a stand-in of the same
+//! `cargo run --release --example official_model -- FOLDER [EMOTION_FOLDER]`, where `FOLDER` is a downloaded bundle, as it is, and
+//! `EMOTION_FOLDER` one of Audio2Emotion (docs/official-models.md says where to get them). Without a folder a stand-in of the same
 //! layout is written to `target/standin` first: its mouth only follows loudness, but everything else is real.
 //!
 //! Space says the line again, the keys 1 to 9 and 0 ask for one of the ten emotions, N for none, I for the next identity.

@@ -257,11 +257,21 @@ pub(super) fn collect(
     });
 }
 
+/// A face, and what it asks of its network.
+type Speaker = (
+    Entity,
+    &'static TalkingFace,
+    &'static Emotions,
+    Option<&'static Audio2FaceSettings>,
+    Has<BundleMeshes>,
+    &'static mut Voice,
+);
+
 /// Gathers the lines that need poses and sends them off, one batch for each model.
 pub(super) fn dispatch(
     mut commands: Commands,
     mut batches: ResMut<Batches>,
-    mut voices: Query<(Entity, &TalkingFace, &Emotions, Option<&Audio2FaceSettings>, Has<BundleMeshes>, &mut Voice)>,
+    mut voices: Query<Speaker>,
     models: Res<Assets<FaceModel>>,
     emotion_models: Res<Assets<EmotionModel>>,
     server: Res<AssetServer>,
