@@ -6,6 +6,7 @@ mod common;
 
 use bevy::prelude::*;
 use bevy_talkie::{
+    inference::wait_for_batches,
     prelude::*,
     talkie::{audio::AudioClip, metrics::Alignment, retarget::Joint},
 };
@@ -46,6 +47,7 @@ fn watch(app: &mut App, face: Entity, mut before_frame: impl FnMut()) -> Vec<(f6
         shown.push((app.world().get::<Voice>(face).unwrap().heard_seconds(), opening));
         before_frame();
         app.update();
+        wait_for_batches(app.world());
     }
     shown
 }
@@ -100,16 +102,14 @@ fn the_same_line_spoken_live_does_too() {
     app.world_mut().commands().entity(face).start(&voice);
     // As much sound for every frame as it lasts, and time for the batches.
     let mut pieces = sound.samples().chunks((FRAME.as_secs_f64() * f64::from(sound.sample_rate())).round() as usize);
-    let mut push = || {
-        match pieces.next() {
-            Some(piece) => voice.push(piece),
-            None => voice.finish(),
-        }
-        std::thread::sleep(std::time::Duration::from_millis(4));
+    let mut push = || match pieces.next() {
+        Some(piece) => voice.push(piece),
+        None => voice.finish(),
     };
     while !app.world().get::<Voice>(face).unwrap().is_speaking() {
         push();
         app.update();
+        wait_for_batches(app.world());
     }
     let shown = watch(&mut app, face, push);
     assert_eq!(log.of(face), ["started", "finished"]);

@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use bevy::prelude::*;
-use bevy_talkie::prelude::*;
+use bevy_talkie::{inference::wait_for_batches, prelude::*};
 use common::{
     FRAME, add_clip, add_tiny_model, bursts, glb::Character, record_events, spawn_face, talking_app, until, weights,
 };
@@ -35,7 +35,7 @@ fn speak(app: &mut App, face: Entity, voice: &VoiceStream, seconds: f32) -> f32 
     for piece in sound.samples().chunks(400) {
         voice.push(piece);
         app.update();
-        std::thread::sleep(Duration::from_millis(2));
+        wait_for_batches(app.world());
         widest = widest.max(jaw(app, face));
     }
     widest
@@ -72,7 +72,7 @@ fn a_voice_that_falls_silent_closes_the_mouth_and_opens_it_again() {
     let frames = (0.4 / FRAME.as_secs_f32()) as usize;
     for _ in 0..frames {
         app.update();
-        std::thread::sleep(Duration::from_millis(1));
+        wait_for_batches(app.world());
     }
     assert_eq!(jaw(&app, face), 0.0, "nothing came for 0.4 s");
     assert!(speak(&mut app, face, &voice, 0.5) > 0.3, "it goes on");
@@ -83,7 +83,7 @@ fn a_voice_that_falls_silent_closes_the_mouth_and_opens_it_again() {
     voice.finish();
     for _ in 0..30 {
         app.update();
-        std::thread::sleep(Duration::from_millis(1));
+        wait_for_batches(app.world());
         assert_eq!(jaw(&app, face), 0.0);
     }
     assert!(app.world().get::<Voice>(face).unwrap().is_idle());
@@ -103,7 +103,7 @@ fn the_network_is_chosen_by_the_source() {
     until(&mut app, "the live voice to end", |_| log.of(face).contains(&"finished".to_owned()));
     for _ in 0..30 {
         app.update();
-        std::thread::sleep(Duration::from_millis(1));
+        wait_for_batches(app.world());
     }
     assert!(
         app.world().get::<Voice>(face).unwrap().track().unwrap().is_empty(),

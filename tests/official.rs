@@ -5,7 +5,7 @@ mod common;
 
 use bevy::{asset::RenderAssetUsages, mesh::PrimitiveTopology, prelude::*};
 use bevy_talkie::{
-    inference::{Audio2FaceSettings, EmotionModel},
+    inference::{Audio2FaceSettings, EmotionModel, wait_for_batches},
     prelude::*,
     rig::BundleMeshes,
     talkie::{animation::geometry::GeometryParameters, model::EmotionModelOptions},
@@ -66,7 +66,7 @@ fn most_of<const N: usize>(app: &mut App, face: Entity, after: f64, channels: [F
             }
         }
         app.update();
-        std::thread::sleep(std::time::Duration::from_micros(300));
+        wait_for_batches(app.world());
     }
     most
 }
@@ -192,7 +192,7 @@ fn a_mesh_with_the_vertices_of_the_bundle_is_driven_itself() {
         let mut before = first.clone();
         while speaking(app.world(), face) {
             app.update();
-            std::thread::sleep(std::time::Duration::from_micros(300));
+            wait_for_batches(app.world());
             let now = positions(app.world(), &skin);
             let most = |a: &[[f32; 3]], b: &[[f32; 3]]| {
                 a.as_flattened().iter().zip(b.as_flattened()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)

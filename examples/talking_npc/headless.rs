@@ -24,7 +24,11 @@ use bevy::{
     window::ExitCondition,
     winit::WinitPlugin,
 };
-use bevy_talkie::{inference::InferenceStats, prelude::*, talkie::inference::Runtime};
+use bevy_talkie::{
+    inference::{InferenceStats, wait_for_batches},
+    prelude::*,
+    talkie::inference::Runtime,
+};
 
 use crate::{Actor, Script, stage};
 
@@ -172,6 +176,8 @@ fn step(app: &mut App) {
         // An error here shows as a missing picture.
         let _ = device.poll(PollType::wait_indefinitely());
     }
+    // A picture is a step of time, however long it took: the face shall not depend on that.
+    wait_for_batches(app.world());
 }
 
 fn figures(app: &App, frames: u32, seconds: f64, took: f64) -> String {

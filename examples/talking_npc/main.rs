@@ -4,16 +4,17 @@
 //!
 //! `--headless FOLDER [LINES]` draws the same conversation off-screen, without window, GPU or sound card: numbered pictures at 25
 //! frames per second, the mixed sound, and a line of figures; of the first LINES lines, if not of all. `--model BUNDLE` lets
-//! another model speak, such as one of Audio2Face-3D.
+//! another model speak, such as one of Audio2Face-3D, and `--emotion-model BUNDLE` one of Audio2Emotion hear what it feels.
 
 use std::{path::PathBuf, time::Duration};
 
 use bevy::prelude::*;
 use bevy_talkie::{
+    inference::EmotionModel,
     prelude::*,
     talkie::{
         inference::Runtime,
-        model::{self, ModelOptions},
+        model::{self, EmotionModelOptions, ModelOptions},
     },
 };
 use serde::Deserialize;
@@ -46,25 +47,33 @@ struct Actor(&'static str);
 #[derive(Component)]
 struct Subtitle;
 
-/// The bundle that speaks instead of the default one.
-#[derive(Resource)]
-struct Bundle(PathBuf);
+/// The bundle that speaks instead of the default one, and one that hears emotions in the voices.
+#[derive(Resource, Default)]
+struct Bundles {
+    face: Option<PathBuf>,
+    emotions: Option<PathBuf>,
+}
 
 /// What has to be there before anybody speaks.
 #[derive(Resource)]
-struct Model(Handle<FaceModel>);
+struct Models {
+    face: Handle<FaceModel>,
+    emotions: Option<Handle<EmotionModel>>,
+}
 
 fn main() -> AppExit {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut app = App::new();
-    if let Some(at) = arguments.iter().position(|argument| argument == "--model") {
-        let named = arguments.drain(at..(at + 2).min(arguments.len())).nth(1);
-        let Some(bundle) = named else {
-            eprintln!("talking_npc: --model needs the folder of a bundle");
+    let mut bundles = Bundles::default();
+    for (option, folder) in [("--model", &mut bundles.face), ("--emotion-model", &mut bundles.emotions)] {
+        let Some(at) = arguments.iter().position(|argument| argument == option) else { continue };
+        *folder = arguments.drain(at..(at + 2).min(arguments.len())).nth(1).map(PathBuf::from);
+        if folder.is_none() {
+            eprintln!("talking_npc: {option} needs the folder of a bundle");
             return AppExit::from_code(2);
-        };
-        app.insert_resource(Bundle(bundle.into()));
+        }
     }
+    app.insert_resource(bundles);
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--headless", folder] => headless::prepare(&mut app, PathBuf::from(folder), usize::MAX),
         ["--headless", folder, lines] if lines.parse::<usize>().is_ok() => {
@@ -74,12 +83,12 @@ fn main() -> AppExit {
             app.add_plugins(DefaultPlugins);
         }
         _ => {
-            eprintln!("usage: talking_npc [--headless FOLDER [LINES]] [--model BUNDLE]");
+            eprintln!("usage: talking_npc [--headless FOLDER [LINES]] [--model BUNDLE] [--emotion-model BUNDLE]");
             return AppExit::from_code(2);
         }
     }
     app.add_plugins(TalkiePlugins)
-        .add_systems(Startup, ((load_model, stage::build).chain(), load_script))
+        .add_systems(Startup, ((load_models, stage::build).chain(), load_script))
         .add_systems(Update, (begin_when_ready, speak_next, control, react).chain())
         .add_observer(show_subtitle)
         .add_observer(|_: On<SpeechFinished>, mut script: ResMut<Script>| script.pause.reset())
@@ -107,28 +116,34 @@ fn load_script(mut commands: Commands, assets: Res<AssetServer>, picture: Option
     });
 }
 
-fn load_model(mut commands: Commands, assets: Res<AssetServer>, bundle: Option<Res<Bundle>>) {
-    let model = bundle.map(|bundle| {
-        let folder = bundle.0.clone();
+fn load_models(mut commands: Commands, assets: Res<AssetServer>, bundles: Res<Bundles>) {
+    // The whole machine is for the show.
+    let threads = 2;
+    let face = bundles.face.clone().map(|folder| {
         assets.add_async(async move {
-            // The whole machine is for the show.
-            let options = ModelOptions { threads: 2, ..default() };
+            let options = ModelOptions { threads, ..default() };
             model::FaceModel::load_dir_with(folder, &options, Runtime::global()).map(FaceModel::new)
         })
     });
-    commands.insert_resource(Model(model.unwrap_or_default()));
+    let emotions = bundles.emotions.clone().map(|folder| {
+        assets.add_async(async move {
+            let options = EmotionModelOptions { threads, ..default() };
+            model::EmotionModel::load_dir(folder, options, Runtime::global()).map(EmotionModel::new)
+        })
+    });
+    commands.insert_resource(Models { face: face.unwrap_or_default(), emotions });
 }
 
 /// The curtain rises when both characters are bound and can speak.
 fn begin_when_ready(
     mut script: ResMut<Script>,
     bound: Query<(), With<FaceRig>>,
-    (model, models): (Res<Model>, Res<Assets<FaceModel>>),
+    (models, faces): (Res<Models>, Res<Assets<FaceModel>>),
     assets: Res<AssetServer>,
     mut begun: Local<bool>,
 ) {
     // A model that cannot be loaded is told about where it is asked to speak.
-    let is_there = models.contains(&model.0) || assets.load_state(&model.0).is_failed();
+    let is_there = faces.contains(&models.face) || assets.load_state(&models.face).is_failed();
     if !*begun && is_there && bound.iter().len() == 2 {
         (*begun, script.running) = (true, true);
     }

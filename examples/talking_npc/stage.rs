@@ -3,7 +3,7 @@
 use bevy::{anti_alias::fxaa::Fxaa, prelude::*};
 use bevy_talkie::prelude::*;
 
-use crate::{Actor, Model, Subtitle};
+use crate::{Actor, Models, Subtitle};
 
 /// Who stands on the left of the picture.
 pub const LEFT_ACTOR: &str = "Ada";
@@ -11,7 +11,7 @@ pub const LEFT_ACTOR: &str = "Ada";
 pub fn build(
     mut commands: Commands,
     assets: Res<AssetServer>,
-    model: Res<Model>,
+    models: Res<Models>,
     target: Option<Res<crate::headless::Picture>>,
 ) {
     let voice = VoiceSettings { spatial: true, spatial_scale: Some(3.0), ..default() };
@@ -24,7 +24,8 @@ pub fn build(
             WorldAssetRoot(assets.load(file)),
             // Clear speech, as on a stage, with the tongue behind the teeth.
             TalkingFace {
-                model: model.0.clone(),
+                model: models.face.clone(),
+                emotion_model: models.emotions.clone(),
                 animator: Animator { lower_face_strength: 1.3, tongue_strength: 0.7, ..default() },
                 ..default()
             },

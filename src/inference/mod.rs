@@ -7,11 +7,11 @@
 mod batch;
 mod model;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use bevy_app::{App, Plugin, PostUpdate, Startup};
 use bevy_asset::AssetApp;
-use bevy_ecs::{component::Component, resource::Resource, schedule::IntoScheduleConfigs};
+use bevy_ecs::{component::Component, resource::Resource, schedule::IntoScheduleConfigs, world::World};
 use bevy_tasks::Task;
 use talkie::{
     animation::geometry::GeometryParameters,
@@ -67,6 +67,16 @@ pub struct Audio2FaceSettings {
 /// The batches under way, by the model's [key](FaceModel::key): at most one for each.
 #[derive(Resource, Default)]
 struct Batches(HashMap<usize, Task<batch::Done>>);
+
+/// Waits until the batches under way are done; what they computed is in the tracks after the next update. For pictures that are
+/// drawn off-line, and for tests: where time goes in steps, nobody wants the face to depend on how fast the machine is. Blocks the
+/// caller, so it is nothing for a game.
+pub fn wait_for_batches(world: &World) {
+    let Some(batches) = world.get_resource::<Batches>() else { return };
+    while batches.0.values().any(|task| !task.is_finished()) {
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
 
 impl Plugin for InferencePlugin {
     fn build(&self, app: &mut App) {

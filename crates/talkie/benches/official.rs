@@ -10,7 +10,10 @@ use talkie::{
     animation::FrameRate,
     audio::SAMPLE_RATE,
     inference::Runtime,
-    model::{EmotionModel, EmotionModelOptions, FaceModel, ModelOptions, SpeechOptions},
+    model::{
+        EmotionModel, EmotionModelOptions, FaceModel, ModelOptions, SpeechOptions,
+        audio2face::{BundleSource, FaceBundle, FaceFrames, FaceShapes, RawFrame},
+    },
 };
 use talkie_standin::{Family, Size, StandIn};
 use tempfile::TempDir;
@@ -79,6 +82,19 @@ fn regression_vertices(bencher: Bencher) {
 #[divan::bench(args = [1, 2], sample_count = 3)]
 fn diffusion(bencher: Bencher, threads: usize) {
     speak(bencher, load(Family::Diffusion, 60, threads), &SpeechOptions::default());
+}
+
+/// A pose from what the network says about a frame: straight, and by way of all vertices.
+#[divan::bench(args = [false, true], sample_count = 20)]
+fn frame(bencher: Bencher, geometry: bool) {
+    let mut source = BundleSource::folder(bundle(Family::Regression).path());
+    let bundle = FaceBundle::load(&mut source).expect("a bundle");
+    let shapes = FaceShapes::of(&bundle, &source).expect("a bundle with blend shapes").remove(0);
+    let parameters = shapes.config().parameters;
+    let mut face = FaceFrames::new(shapes, parameters, geometry).expect("the parameters of the bundle");
+    let skin: Vec<f32> = (0..272).map(|index| (index as f32 * 0.7).sin()).collect();
+    let raw = RawFrame { skin: &skin, tongue: &skin[..10], jaw: &skin[..15], eyes: &skin[..4] };
+    bencher.bench_local(|| face.frame(raw, 1.0 / 30.0).expect("finite numbers"));
 }
 
 /// A second of emotions, three answers.
