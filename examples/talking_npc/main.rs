@@ -200,7 +200,7 @@ fn react(mut actors: Query<(&Actor, &Voice, &mut Emotions, &mut FaceLife)>, time
     let ease = 1.0 - (-time.delta_secs() / 0.3).exp();
     for (actor, voice, mut emotions, mut life) in &mut actors {
         let listens = somebody_speaks && !voice.is_speaking();
-        emotions.feel(Emotion::Joy, if listens { 0.36 } else { 0.15 });
+        emotions.feel(Emotion::Joy, if listens { 0.55 } else { 0.2 });
         // Each stands turned half to the camera: the partner is further to the side.
         let side = if actor.0 == stage::LEFT_ACTOR { 1.0 } else { -1.0 };
         let goal = if somebody_speaks { Vec2::new(side * 0.16, 0.0) } else { Vec2::ZERO };
