@@ -212,7 +212,7 @@ fn official_bundles_are_explained_checked_and_animated() {
     succeeds(&run(&["info", &regression]), &parts);
     succeeds(&run(&["info", &diffusion]), &["Claire, James, Mark", "60 poses per second, 30 of 60 kept", "2 steps"]);
     succeeds(&run(&["info", &emotion]), &["angry becomes anger", "neutral becomes nothing"]);
-    succeeds(&run(&["check", &regression]), &["sound", "mark: 60 poses of 2 s"]);
+    succeeds(&run(&["check", &regression]), &["sound", "mark: 50 poses of 2 s"]);
     succeeds(&run(&["check", &diffusion]), &["Claire: 120 poses", "James: 120", "Mark: 120"]);
     succeeds(&run(&["check", &emotion]), &["sound"]);
     succeeds(&run(&["check"]), &["it: "]);

@@ -236,13 +236,13 @@ fn poses_wait_for_emotions_that_are_not_known_yet() {
     speech.emotion_timeline_mut().unwrap().push(16_000, &vec![0.0; width]).unwrap();
     model.advance([&mut speech], usize::MAX);
     speech.drain(|pose| poses.push(pose)).unwrap();
-    // Frames 0 to 30 are at most at sample 16 000.
-    assert_eq!(poses.len(), 31);
+    // Frames 0 to 25 are at most at sample 16 000.
+    assert_eq!(poses.len(), 26);
     speech.emotion_timeline_mut().unwrap().close().unwrap();
     model.advance([&mut speech], usize::MAX);
     speech.drain(|pose| poses.push(pose)).unwrap();
     assert!(speech.is_done());
-    assert_eq!(poses.len(), 60);
+    assert_eq!(poses.len(), 50);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
+    thread,
 };
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ use crate::{
 
 /// How many frames one call of the network takes at most: a second and a bit, enough to use the processor well.
 const FRAMES_PER_CALL: usize = 64;
+
+/// Threads of a large network, unless somebody asks for more: a game has other uses for its cores.
+const MOST_THREADS: usize = 4;
 
 /// A clip could not be animated.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -64,11 +68,12 @@ pub enum BeginError {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ModelOptions {
-    /// Poses per second that an official network is asked for; what lies between them is interpolated. Default: 30 from a
+    /// Poses per second that an official network is asked for; what lies between them is interpolated. Default: 25 from a
     /// regression network, whose cost is proportional to it, and all that a diffusion network gives, 60, of which only a whole
     /// part can be taken (60, 30, 20, ...).
     pub frame_rate: Option<FrameRate>,
-    /// Threads that the network may use; 0 counts as 1, the default. Official networks are large enough for more.
+    /// Threads that the network may use. 0, the default, is one for our small networks, and for official ones as many as the
+    /// machine has, at most 4.
     pub threads: usize,
     /// Start of the noise of a diffusion network.
     pub noise_seed: u64,
@@ -206,7 +211,9 @@ impl FaceModel {
         options: &ModelOptions,
         runtime: Result<&Runtime, RuntimeError>,
     ) -> Result<Self, BundleError> {
-        let network = Network::load_from(runtime?, network, options.threads)
+        let cores = || thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        let threads = if options.threads == 0 { cores() } else { options.threads };
+        let network = Network::load_from(runtime?, network, threads)
             .map_err(|error| BundleError::Network { path: path.to_owned(), error })?;
         let shapes = FaceShapes::of(bundle, source)?;
         let network = WindowedNetwork::new((network, path), bundle, shapes, options, &source.path(""))?;

@@ -42,11 +42,11 @@ pub(crate) struct Arguments {
 /// Only for bundles of Audio2Face-3D.
 #[derive(Debug, clap::Args)]
 struct Official {
-    /// Poses per second that the network is asked for; default 30, or all that a diffusion network gives.
+    /// Poses per second that the network is asked for; default 25, or all that a diffusion network gives.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
     network_fps: Option<u32>,
-    /// Threads that the network may use.
-    #[arg(long, default_value_t = 1)]
+    /// Threads that the network may use; 0 leaves it to the machine.
+    #[arg(long, default_value_t = 0)]
     threads: usize,
     /// Whose face it is, by the name in the bundle; default: the first.
     #[arg(long)]

@@ -18,8 +18,8 @@ const SECONDS: usize = 2;
 pub(crate) struct Arguments {
     /// Folder of the bundle; default as for `animate`.
     bundle: Option<PathBuf>,
-    /// Threads that the network may use.
-    #[arg(long, default_value_t = 1)]
+    /// Threads that the network may use; 0 leaves it to the machine.
+    #[arg(long, default_value_t = 0)]
     threads: usize,
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = Runtime::global()?;
     let started = Instant::now();
     if official_family(&folder)? == Some(Family::Emotion) {
-        let options = EmotionModelOptions { threads: arguments.threads, ..EmotionModelOptions::default() };
+        let options = EmotionModelOptions { threads: arguments.threads.max(1), ..EmotionModelOptions::default() };
         EmotionModel::load_dir(&folder, options, Ok(runtime))?;
         say!("sound       {}: all files, and the tensors of the network", folder.display());
         say!("loaded      in {:.2} s", started.elapsed().as_secs_f64());

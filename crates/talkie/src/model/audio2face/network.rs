@@ -11,8 +11,8 @@ use crate::{
     model::{BundleError, ModelOptions, WindowSchedule},
 };
 
-/// Poses per second that a regression network is asked for, where nobody says otherwise.
-pub(crate) const DEFAULT_RATE: FrameRate = FrameRate::per_second(30);
+/// Poses per second that a regression network is asked for, where nobody says otherwise: what two cores keep up with.
+pub(crate) const DEFAULT_RATE: FrameRate = FrameRate::per_second(25);
 /// Windows that go through a regression network at once, at most: half a second to a second of one speech.
 const MOST_ROWS: usize = 24;
 /// Speeches that go through a diffusion network at once, at most: each takes 64 MB of noise and 21 MB of result.
