@@ -24,7 +24,7 @@ const EASE: i64 = SAMPLE_RATE as i64 / 4;
 #[derive(Debug)]
 pub(crate) struct WindowedNetwork {
     network: Network,
-    info: FaceInfo,
+    info: Arc<FaceInfo>,
     shapes: Vec<Arc<FaceShapes>>,
     schedule: WindowSchedule,
     rate: FrameRate,
@@ -135,7 +135,7 @@ impl WindowedNetwork {
         Ok(Self {
             noise: Noise { seed: options.noise_seed, ..Noise::default() },
             network,
-            info: bundle.info.clone(),
+            info: Arc::new(bundle.info.clone()),
             shapes,
             schedule,
             rate,
@@ -173,7 +173,7 @@ impl WindowedNetwork {
     ) -> Result<WindowedSpeech, crate::animation::geometry::GeometryError> {
         let shapes = &self.shapes[identity.min(self.shapes.len() - 1)];
         let parameters = parameters.unwrap_or(shapes.config().parameters);
-        let (latents, input_strength) = match &self.info {
+        let (latents, input_strength) = match &*self.info {
             FaceInfo::Regression { .. } => (0, shapes.config().input_strength),
             // The official runtime reads the strength of a diffusion bundle and does not use it.
             FaceInfo::Diffusion(info) => (info.steps * info.gru_layers * info.gru_width, 1.0),
@@ -215,14 +215,23 @@ impl WindowedNetwork {
         frames: usize,
     ) -> Result<Vec<Result<usize, NetworkError>>, NetworkError> {
         let per_window = self.schedule.layout().frames as usize;
-        match self.info.clone() {
+        let info = self.info.clone();
+        match &*info {
             FaceInfo::Regression { info, implicit_emotion } => {
-                self.run_regression(&info, &implicit_emotion, speeches, frames)
+                self.run_regression(info, implicit_emotion, speeches, frames)
             }
             FaceInfo::Diffusion(info) => {
                 let mut results = Vec::with_capacity(speeches.len());
                 for some in speeches.chunks_mut(MOST_TRACKS) {
-                    results.extend(self.run_diffusion(&info, some)?);
+                    match self.run_diffusion(info, some) {
+                        Ok(these) => results.extend(these),
+                        // Those before have moved on, so it is found out here whose fault it is, and nobody runs twice.
+                        Err(_) => {
+                            for one in some.chunks_mut(1) {
+                                results.extend(self.run_diffusion(info, one).unwrap_or_else(|error| vec![Err(error)]));
+                            }
+                        }
+                    }
                 }
                 // A window is computed as a whole, so it counts as a whole whatever was shown of it.
                 Ok(results.into_iter().map(|result| result.map(|()| per_window)).collect())
