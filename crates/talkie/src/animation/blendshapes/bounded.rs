@@ -93,7 +93,8 @@ impl ActiveSet {
 ///
 /// A singular matrix has many minima. It is told by the official measure, a singular value of at most `size` times
 /// single precision of the largest, and solved by the official method, which is slower: it starts at the minimum of least
-/// norm with all variables free, clamps those beyond a bound until there are none, then releases one at a time.
+/// norm with all variables free, clamps those beyond a bound until there are none, then releases one at a time. Where that
+/// measure takes small slopes for none, steps in double precision go on to a minimum.
 #[derive(Debug, Clone)]
 pub struct BoundedSolver {
     pub(super) size: usize,

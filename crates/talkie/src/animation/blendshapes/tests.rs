@@ -313,6 +313,27 @@ proptest! {
     }
 
     #[test]
+    fn a_minimum_is_found_where_columns_are_all_but_the_same(
+        mut entries in prop::collection::vec(-1.0_f64..1.0, 144),
+        right in prop::collection::vec(-3.0_f64..3.0, 12),
+        rank in 2_usize..12,
+        digits in prop::collection::vec(0_i32..10, 6),
+        energy in any::<bool>(),
+    ) {
+        let objective = if energy { Objective::Energy } else { Objective::Residual };
+        for row in entries.chunks_exact_mut(12) {
+            for (pair, digits) in row.chunks_exact_mut(2).zip(&digits) {
+                pair[1] = pair[0] + pair[1] * 10.0_f64.powi(-digits);
+            }
+        }
+        let matrix = symmetric(&entries, 12, rank, 0.0);
+        let right: Vec<f64> = matrix.chunks_exact(12).map(|row| dot(row, &right)).collect();
+        let x = bounded(&matrix, &right, 1.0, objective, &mut ActiveSet::default());
+        prop_assert!(x.iter().all(|x| (0.0..=1.0).contains(x)), "{:?}", x);
+        prop_assert!(violation(&matrix, &right, &x, 1.0, objective) < 1e-6);
+    }
+
+    #[test]
     fn weights_are_between_their_bounds_whatever_the_mesh(
         target in prop::collection::vec(-1e6_f32..1e6, 30),
         natural in any::<bool>(),
@@ -335,6 +356,32 @@ fn twins_share_the_weight_and_nothing_at_all_gives_nothing() {
     let x = bounded(&matrix, &[2.0, 2.0, 2.0], 1.0, Objective::Residual, &mut ActiveSet::default());
     assert!(x.iter().zip([0.4, 0.4, 0.4]).all(|(x, want)| (x - want).abs() < 1e-9), "{x:?}");
     assert_eq!(bounded(&[0.0; 9], &[1.0; 3], 1.0, Objective::Residual, &mut ActiveSet::default()), [0.0; 3]);
+}
+
+/// Of the second derivatives of three variables that end up free, one eigenvalue is 3e-7 of the largest: nothing in single
+/// precision, and the only way down.
+#[test]
+fn a_slope_that_single_precision_does_not_see_is_followed() {
+    let rows = [
+        [-0.2882, -0.8245, 0.9, 0.0, -0.5778, 0.4081, 0.0, 0.0, 0.0],
+        [-0.883, -0.5386, 0.8364, 0.0, -0.5229, 0.9883, -0.5802, 0.5184, 0.0],
+        [0.0, 0.0, -0.9359, 0.285, 0.5839, 0.0, 0.6248, -0.9212, 0.7797],
+    ];
+    let pulls = [2.7251, -1.2552, -2.1102, 0.0, 0.0, 0.0, 0.3774, 2.3008, -1.0067];
+    let matrix = symmetric(rows.as_flattened(), 9, 3, 0.0);
+    let right: Vec<f64> = matrix.chunks_exact(9).map(|row| dot(row, &pulls)).collect();
+    let x = bounded(&matrix, &right, 1.0, Objective::Energy, &mut ActiveSet::default());
+    assert!(x.iter().all(|x| (0.0..=1.0).contains(x)), "{x:?}");
+    let violation = violation(&matrix, &right, &x, 1.0, Objective::Energy);
+    assert!(violation < 1e-6, "{violation}");
+}
+
+#[test]
+fn a_pull_that_nothing_holds_ends_at_a_bound() {
+    let x = bounded(&[0.0; 4], &[1.0, -1.0], 1.0, Objective::Energy, &mut ActiveSet::default());
+    assert_eq!(x, [1.0, 0.0]);
+    let x = bounded(&[2.0, 2.0, 2.0, 2.0], &[1.0, 1.1], 1.0, Objective::Energy, &mut ActiveSet::default());
+    assert!(x.iter().zip([0.0, 0.55]).all(|(x, want)| (x - want).abs() < 1e-9), "{x:?}");
 }
 
 #[test]
