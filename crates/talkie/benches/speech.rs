@@ -6,7 +6,7 @@ use std::path::Path;
 
 use divan::Bencher;
 use talkie::{
-    audio::AudioClip,
+    audio::{AudioClip, AutomaticGainSettings, VoiceInput, VoiceInputSettings},
     inference::Runtime,
     model::{
         FaceModel,
@@ -45,6 +45,17 @@ fn model() -> FaceModel {
 fn resample(bencher: Bencher) {
     let clip = clip();
     bencher.bench_local(|| clip.to_speech());
+}
+
+/// Level, gate and automatic gain of a microphone, in pieces of 10 ms.
+#[divan::bench]
+fn voice_input(bencher: Bencher) {
+    let clip = clip();
+    let automatic_gain = Some(AutomaticGainSettings::default());
+    let settings = VoiceInputSettings { automatic_gain, ..VoiceInputSettings::default() };
+    let mut input = VoiceInput::new(clip.sample_rate(), settings).expect("usual settings");
+    let mut samples = clip.samples().to_vec();
+    bencher.bench_local(move || samples.chunks_mut(240).for_each(|piece| input.process(piece)));
 }
 
 #[divan::bench]

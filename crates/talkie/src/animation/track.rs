@@ -112,12 +112,22 @@ impl FaceTrack {
         Self { rate, first: 0, frames: VecDeque::new() }
     }
 
+    /// An empty track whose first frame is this one: for an animation that begins in the middle of a speech.
+    pub fn starting_at(rate: FrameRate, first_frame: u64) -> Self {
+        Self { first: first_frame, ..Self::new(rate) }
+    }
+
     /// Frames per second.
     pub fn frame_rate(&self) -> FrameRate {
         self.rate
     }
 
-    /// Index of the next frame that [`push`](Self::push) appends: the number of frames ever pushed.
+    /// Time in seconds of the first frame that is kept, or that will be.
+    pub fn start_seconds(&self) -> f64 {
+        self.rate.seconds(self.first)
+    }
+
+    /// Index of the next frame that [`push`](Self::push) appends: the number of frames ever pushed, where it starts at 0.
     pub fn end_frame(&self) -> u64 {
         self.first + self.frames.len() as u64
     }

@@ -1,14 +1,19 @@
-//! Sound on its way to a network: decoding, resampling to 16 kHz mono, and the feed of one speech.
+//! Sound on its way to a network: decoding, microphones, resampling to 16 kHz mono, and the feed of one speech.
 
 mod accumulator;
 mod decode;
 mod feed;
 mod resample;
+mod voice;
 
 pub use accumulator::{AccumulatorError, AudioAccumulator, Received};
 pub use decode::{AudioClip, AudioReader, DecodeError};
 pub use feed::SpeechFeed;
 pub use resample::{FormatError, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SpeechResampler};
+pub use voice::{
+    AutomaticGain, AutomaticGainSettings, GateSettings, Level, LevelMeter, NoiseGate, VoiceInput, VoiceInputError,
+    VoiceInputSettings,
+};
 
 /// The rate every network of this crate hears at, in samples per second. All sample indices count at this rate.
 pub const SAMPLE_RATE: u32 = 16_000;

@@ -3,7 +3,7 @@
 use super::events::{Clip, GRID_RATE};
 use super::phones;
 use super::statistics::{Labelled, percentile};
-use crate::animation::FaceChannel as C;
+use crate::animation::{FaceChannel as C, FacePose};
 
 const CLOSED_SHARE: f64 = 0.15;
 pub(super) const CLOSED_FLOOR: f64 = 0.02;
@@ -31,22 +31,31 @@ impl Aperture {
     }
 }
 
-/// The opening in units of `jawOpen`, as the page of the module defines it.
+/// What opens or closes the lips besides jaw and `mouthClose`, and by how much.
+const TERMS: [(C, f64); 9] = [
+    (C::MouthLowerDownLeft, 0.075),
+    (C::MouthLowerDownRight, 0.075),
+    (C::MouthUpperUpLeft, 0.075),
+    (C::MouthUpperUpRight, 0.075),
+    (C::MouthFunnel, 0.25),
+    (C::MouthPressLeft, -0.05),
+    (C::MouthPressRight, -0.05),
+    (C::MouthRollLower, -0.06),
+    (C::MouthRollUpper, -0.04),
+];
+
+/// The opening of one pose in units of `jawOpen`, as the page of the module defines it.
+pub(crate) fn lip_opening(pose: &FacePose) -> f64 {
+    let weight = |channel| f64::from(pose.weight(channel));
+    let jaw = (weight(C::JawOpen) - weight(C::MouthClose)).max(0.0);
+    TERMS.iter().fold(jaw, |total, (channel, factor)| total + factor * weight(*channel)).max(0.0)
+}
+
+/// The same of many moments at once.
 pub(super) fn from_channels(curve: &dyn Fn(C) -> Vec<f64>) -> Vec<f64> {
     let mut total: Vec<f64> =
         curve(C::JawOpen).iter().zip(curve(C::MouthClose)).map(|(jaw, close)| (jaw - close).max(0.0)).collect();
-    let terms = [
-        (C::MouthLowerDownLeft, 0.075),
-        (C::MouthLowerDownRight, 0.075),
-        (C::MouthUpperUpLeft, 0.075),
-        (C::MouthUpperUpRight, 0.075),
-        (C::MouthFunnel, 0.25),
-        (C::MouthPressLeft, -0.05),
-        (C::MouthPressRight, -0.05),
-        (C::MouthRollLower, -0.06),
-        (C::MouthRollUpper, -0.04),
-    ];
-    for (channel, factor) in terms {
+    for (channel, factor) in TERMS {
         total.iter_mut().zip(curve(channel)).for_each(|(t, v)| *t += factor * v);
     }
     total.iter_mut().for_each(|v| *v = v.max(0.0));

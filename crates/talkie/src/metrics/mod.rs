@@ -62,6 +62,8 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use aperture::lip_opening;
+
 pub use alignment::{Alignment, AlignmentError, Phone};
 pub use curves::{ChannelCurves, CurvesError};
 pub use difference::ChannelError;
