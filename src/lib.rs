@@ -33,7 +33,7 @@
 //!
 //! | module | what it is about |
 //! |---|---|
-//! | [`voice`] | what a character says: clips, live voices, the queue, the clock of what is heard |
+//! | [`voice`] | what a character says: clips, streams, microphones, the queue, the clock of what is heard |
 //! | [`inference`] | models as assets; one batch for all speakers, off the main thread |
 //! | [`face`] | the layers of a face: speech, emotions, expression, blink, gaze and head life |
 //! | [`rig`] | binding to morph targets and joints, and the report about it |
@@ -46,6 +46,7 @@
 //! |---|---|---|
 //! | `bevy_audio` | yes | plays the voice through `bevy_audio`, spatial if asked, and follows what is heard |
 //! | `default_model` | yes | embeds the default voice models, so that no file is needed beside the binary |
+//! | `microphone` | yes | captures microphones through `cpal` |
 //!
 //! # When nothing moves
 //!
@@ -82,8 +83,9 @@ pub mod prelude {
         inference::FaceModel,
         rig::{BindingReport, FaceBound, FaceRig},
         voice::{
-            SpeechCommands, SpeechFailed, SpeechFinished, SpeechInterrupted, SpeechStarted, Voice, VoiceClip,
-            VoiceSettings, VoiceStream,
+            SpeechCommands, SpeechFailed, SpeechFinished, SpeechInterrupted, SpeechStarted, SpeechUnderrun, Voice,
+            VoiceClip, VoiceSettings, VoiceStream,
+            microphone::{Microphone, MicrophoneState, MicrophoneStatus, Microphones},
         },
     };
 }
@@ -108,7 +110,7 @@ pub enum TalkieSystems {
 /// |---|---|
 /// | [`TalkieSchedulePlugin`] | orders the [`TalkieSystems`] |
 /// | [`inference::InferencePlugin`] | loads models, runs them on the task pool |
-/// | [`voice::VoicePlugin`] | clips, queue, clock, sound |
+/// | [`voice::VoicePlugin`] | clips, streams, microphones, queue, clock, sound |
 /// | [`face::FacePlugin`] | speech, emotions, expression, blink, gaze and head layers |
 /// | [`rig::RigPlugin`] | binds characters and writes to them |
 /// | [`rig::MorphVisibilityPlugin`] | works around a defect of Bevy 0.19 that freezes morphs after leaving view |

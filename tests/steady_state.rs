@@ -4,51 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
-
-use std::{
-    alloc::{GlobalAlloc, Layout, System as Heap},
-    cell::Cell,
-    sync::atomic::{AtomicIsize, Ordering},
-};
+#[path = "common/heap.rs"]
+mod heap;
 
 use bevy::prelude::*;
 use bevy_talkie::prelude::*;
 use common::{add_clip, bursts, glb::Character, spawn_face, talking_app, until, weights};
-
-struct Counting;
-
-/// Bytes in use, over all threads.
-static LIVE: AtomicIsize = AtomicIsize::new(0);
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system's allocator unchanged; counting touches only a thread-local number.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-        LIVE.fetch_add(layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { Heap.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { Heap.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-        LIVE.fetch_add(size as isize - layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { Heap.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 #[derive(Resource, Default)]
 struct Counted {
@@ -64,18 +25,17 @@ fn talking_faces_allocate_nothing_per_frame_and_need_little_memory() {
         .write(folder.path(), "face.glb");
     let mut app = talking_app(folder.path());
     app.insert_resource(Counted { start: 0, frames: Vec::with_capacity(4_096) });
-    let now = || ALLOCATIONS.with(Cell::get);
     app.edit_schedule(PostUpdate, |schedule| {
         schedule.set_executor(bevy::ecs::schedule::SingleThreadedExecutor::new());
     });
     app.add_systems(
         PostUpdate,
         (
-            (move |mut counted: ResMut<Counted>| counted.start = now())
+            (|mut counted: ResMut<Counted>| counted.start = heap::allocations())
                 .before(TalkieSystems::Voice)
                 .after(bevy::app::AnimationSystems),
-            (move |mut counted: ResMut<Counted>| {
-                let count = now() - counted.start;
+            (|mut counted: ResMut<Counted>| {
+                let count = heap::allocations() - counted.start;
                 counted.frames.push(count);
             })
             .after(TalkieSystems::Rig)
@@ -88,7 +48,7 @@ fn talking_faces_allocate_nothing_per_frame_and_need_little_memory() {
     app.world_mut().commands().entity(faces[0]).say(clip.clone());
     until(&mut app, "the first line", |world| world.get::<Voice>(faces[0]).unwrap().is_speaking());
     until(&mut app, "its end", |world| world.get::<Voice>(faces[0]).unwrap().is_idle());
-    let before = LIVE.load(Ordering::Relaxed);
+    let before = heap::bytes_in_use();
     for &face in &faces {
         *app.world_mut().get_mut::<FaceLife>(face).unwrap() = FaceLife::default();
         let mut emotions = app.world_mut().get_mut::<Emotions>(face).unwrap();
@@ -102,7 +62,7 @@ fn talking_faces_allocate_nothing_per_frame_and_need_little_memory() {
             .iter()
             .all(|face| world.get::<Voice>(*face).unwrap().track().is_some_and(|track| track.end_seconds() > 5.9))
     });
-    let bytes = (LIVE.load(Ordering::Relaxed) - before) / faces.len() as isize;
+    let bytes = (heap::bytes_in_use() - before) / faces.len() as isize;
     println!("{bytes} bytes for each speaking face");
     assert!(bytes < 2 << 20, "{bytes} bytes for each speaking face");
     (0..5).for_each(|_| app.update());

@@ -2,6 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
+    thread::Thread,
     time::{Duration, Instant},
 };
 
@@ -20,13 +21,13 @@ use talkie::{
 };
 
 use super::{
-    Audio2FaceSettings, Batches, EmotionModel, FaceModel, InferenceStats,
+    Audio2FaceSettings, Batches, EmotionModel, FaceModel, InferenceStats, LiveVoices,
     model::{DefaultModelErrors, is_default},
 };
 use crate::{
     face::{Emotions, TalkingFace},
     rig::BundleMeshes,
-    voice::{Animated, Sound, SpeechFailed, Voice},
+    voice::{Animated, Mark, Sound, SpeechFailed, Voice},
 };
 
 /// Poses each line gets from one batch at most: 1.3 seconds at 50 per second.
@@ -40,7 +41,15 @@ const OFFICIAL_AHEAD_SECONDS: f64 = 1.5;
 /// nothing is left to do while they are heard; longer ones are computed as they go and need no more memory.
 pub(crate) const AHEAD_SECONDS: f64 = 20.0;
 
-/// A line on its way through the networks: travels to the task pool and back.
+/// What the game wants of the poses that come next.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Wish {
+    identity: Option<String>,
+    parameters: Option<GeometryParameters>,
+    emotion: [f32; FACE_EMOTIONS.len()],
+}
+
+/// A line on its way through the networks: travels to the task pool and back, or stays on the thread for live voices.
 pub(crate) struct Line {
     pub(crate) speaker: Entity,
     pub(crate) id: u64,
@@ -49,15 +58,18 @@ pub(crate) struct Line {
     pub(crate) model: FaceModel,
     emotion_model: Option<EmotionModel>,
     /// What is asked of an official network in the next batch.
-    identity: Option<String>,
-    parameters: Option<GeometryParameters>,
-    emotion: [f32; FACE_EMOTIONS.len()],
+    wish: Wish,
     /// The emotion in the order of the network, kept to be reused.
     translated: Vec<f32>,
-    /// How many samples of a recording were pushed.
+    /// How many samples of a recording were pushed; where it is repeated, of its current round.
     pushed: usize,
-    /// What was taken of a live voice last, kept to be reused.
+    /// Whether the recording begins again at its end.
+    pub(crate) looped: bool,
+    /// What was taken of a stream last, kept to be reused, and when it arrived.
     heard: Vec<f32>,
+    pub(super) marks: Vec<Mark>,
+    /// Frames of a stream that others heard before.
+    heard_before: Option<u64>,
     speech: Option<Speech>,
     pub(crate) poses: Vec<FacePose>,
     /// The meshes of these poses, where they are wanted.
@@ -75,12 +87,13 @@ impl Line {
             sound,
             model,
             emotion_model: None,
-            identity: None,
-            parameters: None,
-            emotion: [0.0; FACE_EMOTIONS.len()],
+            wish: Wish::default(),
             translated: Vec::new(),
             pushed: 0,
+            looped: false,
             heard: Vec::new(),
+            marks: Vec::new(),
+            heard_before: None,
             speech: None,
             poses: Vec::new(),
             geometry: Vec::new(),
@@ -90,24 +103,51 @@ impl Line {
         }
     }
 
-    /// Notes what the game wants of the next batch.
-    fn ask(
-        &mut self,
-        settings: Option<&Audio2FaceSettings>,
-        emotions: &Emotions,
-        emotion_model: Option<EmotionModel>,
-        wants_geometry: bool,
-    ) {
-        if let Some(settings) = settings {
-            self.parameters = settings.parameters;
-            if self.speech.is_none() {
-                self.identity.clone_from(&settings.identity);
-            }
+    /// A recording begins this many frames after its first, over as many rounds as it takes.
+    pub(crate) fn starting_at(mut self, frame: u64) -> Self {
+        if let Sound::Recorded(sound) = &self.sound {
+            let frames = (sound.samples().len() / sound.channels()).max(1);
+            self.pushed = frame as usize % frames * sound.channels();
         }
+        self
+    }
+
+    /// Notes what the game wants of the next poses.
+    pub(super) fn wish(&mut self, wish: &Wish) {
+        if self.speech.is_none() {
+            self.wish.identity.clone_from(&wish.identity);
+        }
+        (self.wish.parameters, self.wish.emotion) = (wish.parameters, wish.emotion);
+    }
+
+    /// Decides what holds for the whole line before it begins.
+    fn equip(&mut self, emotion_model: Option<EmotionModel>, wants_geometry: bool) {
         if self.speech.is_none() {
             (self.emotion_model, self.wants_geometry) = (emotion_model, wants_geometry);
         }
-        self.emotion = *emotions.current();
+    }
+
+    /// Whether there is something to hear that was not heard yet.
+    pub(super) fn has_news(&self) -> bool {
+        match &self.sound {
+            Sound::Recorded(_) => true,
+            Sound::Stream(voice) => voice.has_news(),
+        }
+    }
+
+    /// Samples per second of its sound.
+    pub(super) fn sample_rate(&self) -> u32 {
+        match &self.sound {
+            Sound::Recorded(sound) => sound.sample_rate(),
+            Sound::Stream(voice) => voice.sample_rate(),
+        }
+    }
+
+    /// Wakes this thread when there is more to hear.
+    pub(super) fn wakes(&self, thread: &Thread) {
+        if let Sound::Stream(voice) = &self.sound {
+            voice.wakes(thread.clone());
+        }
     }
 
     /// Begins the speech, if it was not begun yet.
@@ -115,13 +155,13 @@ impl Line {
         if self.speech.is_some() {
             return Ok(());
         }
-        let (sample_rate, channels) = match &self.sound {
-            Sound::Recorded(sound) => (sound.sample_rate(), sound.channels()),
-            Sound::Live(voice) => (voice.sample_rate(), voice.channels()),
+        let channels = match &self.sound {
+            Sound::Recorded(sound) => sound.channels(),
+            Sound::Stream(voice) => voice.channels(),
         };
-        let identity = self.identity.clone().filter(|_| self.model.is_official());
-        let options = SpeechOptions { identity, parameters: self.parameters, geometry: self.wants_geometry };
-        let mut speech = model.begin_with(sample_rate, channels, &options).map_err(|error| error.to_string())?;
+        let identity = self.wish.identity.clone().filter(|_| self.model.is_official());
+        let options = SpeechOptions { identity, parameters: self.wish.parameters, geometry: self.wants_geometry };
+        let mut speech = model.begin_with(self.sample_rate(), channels, &options).map_err(|error| error.to_string())?;
         if let Some(emotions) = self.emotion_model.as_ref().filter(|_| self.model.hears_emotions()) {
             let emotions = emotions.shared();
             let emotions = emotions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -142,15 +182,23 @@ impl Line {
                 let hearing = self.emotion_model.as_ref().map_or(0.0, EmotionModel::look_ahead_seconds);
                 let ahead = self.model.look_ahead_seconds().max(hearing);
                 let seconds = self.model.frame_rate().seconds(frames as u64) + ahead + 0.1;
-                let count = (seconds * f64::from(sound.sample_rate())).ceil() as usize * sound.channels();
+                let mut count = (seconds * f64::from(sound.sample_rate())).ceil() as usize * sound.channels();
                 let samples = sound.samples();
-                let end = samples.len().min(self.pushed + count);
-                speech.push(&samples[self.pushed..end]);
-                self.pushed = end;
-                end == samples.len()
+                loop {
+                    let end = samples.len().min(self.pushed + count);
+                    speech.push(&samples[self.pushed..end]);
+                    count -= end - self.pushed;
+                    self.pushed = end;
+                    if !self.looped || end < samples.len() || samples.is_empty() {
+                        break end == samples.len();
+                    }
+                    self.pushed = 0;
+                }
             }
-            Sound::Live(voice) => {
-                let all = voice.take(&mut self.heard);
+            Sound::Stream(voice) => {
+                let before = *self.heard_before.get_or_insert_with(|| voice.heard_frames());
+                let all = voice.take(&mut self.heard, &mut self.marks);
+                self.marks.iter_mut().for_each(|mark| mark.end = mark.end.saturating_sub(before));
                 speech.push(&self.heard);
                 all
             }
@@ -159,8 +207,8 @@ impl Line {
             speech.finish();
         }
         self.translated.clear();
-        self.translated.extend(self.model.translated(&self.emotion));
-        let wishes = match self.parameters {
+        self.translated.extend(self.model.translated(&self.wish.emotion));
+        let wishes = match self.wish.parameters {
             Some(parameters) => speech.set_parameters(parameters).map_err(|error| error.to_string()),
             None => Ok(()),
         };
@@ -200,21 +248,29 @@ pub(super) struct Done {
 
 /// Runs one batch. On the task pool.
 fn run(model: &FaceModel, mut lines: Vec<Line>) -> Done {
+    let started = Instant::now();
+    let seconds = animate(model, &mut lines.iter_mut().collect::<Vec<_>>());
+    // What arrived when matters to live voices only.
+    lines.iter_mut().for_each(|line| line.marks.clear());
+    Done { lines, seconds, took: started.elapsed() }
+}
+
+/// Lets lines of one model hear what is there of their sound and gives them poses; tells how many seconds of poses.
+pub(super) fn animate(model: &FaceModel, lines: &mut [&mut Line]) -> f64 {
     let frames = frames_per_batch(model);
     let shared = model.shared();
     let mut network = shared.lock().unwrap_or_else(PoisonError::into_inner);
-    let started = Instant::now();
     lines.iter_mut().for_each(|line| line.listen(&network, frames));
-    feel(&mut lines);
+    feel(lines);
     let going_on = lines.iter_mut().filter(|line| line.failure.is_none());
     network.advance(going_on.filter_map(|line| line.speech.as_mut()), frames);
-    lines.iter_mut().for_each(Line::take_poses);
+    lines.iter_mut().for_each(|line| line.take_poses());
     let poses: usize = lines.iter().map(|line| line.poses.len()).sum();
-    Done { lines, seconds: model.frame_rate().seconds(poses as u64), took: started.elapsed() }
+    model.frame_rate().seconds(poses as u64)
 }
 
 /// Lets emotion networks hear the lines that have one, those of one network together.
-fn feel(lines: &mut [Line]) {
+fn feel(lines: &mut [&mut Line]) {
     let mut heard: Vec<Arc<Mutex<talkie::model::EmotionModel>>> = Vec::new();
     for index in 0..lines.len() {
         let Some(emotions) = lines[index].emotion_model.as_ref().map(EmotionModel::shared) else { continue };
@@ -236,9 +292,21 @@ fn feel(lines: &mut [Line]) {
 pub(super) fn collect(
     mut commands: Commands,
     mut batches: ResMut<Batches>,
+    live: Res<LiveVoices>,
     mut stats: ResMut<InferenceStats>,
-    mut voices: Query<&mut Voice>,
+    mut voices: Query<(Entity, &mut Voice)>,
 ) {
+    if let Some(more) = live.take_stats() {
+        stats.batches += more.batches;
+        stats.seconds_animated += more.seconds_animated;
+        stats.seconds_busy += more.seconds_busy;
+    }
+    for (speaker, mut voice) in &mut voices {
+        if let Some((clip, reason)) = voice.bypass_change_detection().collect_live() {
+            bevy_log::warn!("talkie: {speaker} is not animated any more: {reason}");
+            commands.trigger(SpeechFailed { entity: speaker, clip, reason });
+        }
+    }
     batches.0.retain(|_, task| {
         let Some(done) = check_ready(task) else { return true };
         stats.batches += 1;
@@ -246,7 +314,7 @@ pub(super) fn collect(
         stats.seconds_busy += done.took.as_secs_f64();
         for line in done.lines {
             // Whoever was despawned or interrupted meanwhile does not want its line back.
-            let Ok(mut voice) = voices.get_mut(line.speaker) else { continue };
+            let Ok((_, mut voice)) = voices.get_mut(line.speaker) else { continue };
             let speaker = line.speaker;
             if let Animated::Failed { clip, reason } = voice.bypass_change_detection().animated(line) {
                 bevy_log::warn!("talkie: {speaker} is heard but not animated: {reason}");
@@ -267,10 +335,12 @@ type Speaker = (
     &'static mut Voice,
 );
 
-/// Gathers the lines that need poses and sends them off, one batch for each model.
+/// Gathers the lines that need poses and sends them off, one batch for each model; live ones go to their thread.
+#[expect(clippy::too_many_arguments, reason = "a system's parameters")]
 pub(super) fn dispatch(
     mut commands: Commands,
     mut batches: ResMut<Batches>,
+    mut live: ResMut<LiveVoices>,
     mut voices: Query<Speaker>,
     models: Res<Assets<FaceModel>>,
     emotion_models: Res<Assets<EmotionModel>>,
@@ -280,6 +350,17 @@ pub(super) fn dispatch(
     let mut gathered: Vec<(FaceModel, Vec<Line>)> = Vec::new();
     for (entity, face, emotions, settings, has_meshes, mut voice) in &mut voices {
         let voice = voice.bypass_change_detection();
+        let wish = || Wish {
+            identity: settings.and_then(|settings| settings.identity.clone()),
+            parameters: settings.and_then(|settings| settings.parameters),
+            emotion: *emotions.current(),
+        };
+        if let Some(exchange) = voice.live_exchange() {
+            if exchange.is_official {
+                exchange.passed.lock().wish = wish();
+            }
+            continue;
+        }
         if !voice.wants_poses(AHEAD_SECONDS) {
             continue;
         }
@@ -302,7 +383,10 @@ pub(super) fn dispatch(
             }
             continue;
         };
-        if batches.0.contains_key(&model.key()) || (model.is_official() && !voice.wants_poses(OFFICIAL_AHEAD_SECONDS)) {
+        let is_live = voice.is_live();
+        if !is_live && (batches.0.contains_key(&model.key()))
+            || (model.is_official() && !voice.wants_poses(OFFICIAL_AHEAD_SECONDS))
+        {
             continue;
         }
         // A line that begins waits for the emotion network; one that cannot be had is no reason to be silent.
@@ -314,7 +398,19 @@ pub(super) fn dispatch(
             continue;
         }
         if let Some(mut line) = voice.take_line(entity, &model) {
-            line.ask(settings, emotions, emotion_model.flatten(), has_meshes);
+            line.wish(&wish());
+            line.equip(emotion_model.flatten(), has_meshes);
+            if is_live {
+                match live.add(line) {
+                    Ok(exchange) => voice.animated_live(exchange, model.is_official()),
+                    Err(reason) => {
+                        if let Some(clip) = voice.cannot_animate() {
+                            commands.trigger(SpeechFailed { entity, clip, reason });
+                        }
+                    }
+                }
+                continue;
+            }
             match gathered.iter_mut().find(|(known, _)| known.key() == model.key()) {
                 Some((_, lines)) => lines.push(line),
                 None => gathered.push((model, vec![line])),

@@ -1,10 +1,12 @@
 //! Models as assets, and the batches that run them off the main thread.
 //!
-//! All speakers of one model share its network. Once a frame those whose track runs short are gathered into one batch on
+//! All speakers of one model share its network. Live voices have a thread that listens as their sound arrives; of the others,
+//! once a frame those whose track runs short are gathered into one batch on
 //! [`AsyncComputeTaskPool`]; while it runs, nobody waits: the next batch is gathered when it is done. Decoding is done by
 //! the asset loader; resampling, features and the network run in the batch.
 
 mod batch;
+mod live;
 mod model;
 
 use std::{collections::HashMap, time::Duration};
@@ -20,8 +22,10 @@ use talkie::{
 
 #[cfg(doc)]
 use bevy_tasks::AsyncComputeTaskPool;
+use live::LiveVoices;
 
 pub(crate) use batch::Line;
+pub(crate) use live::{Exchange, Moment, Way};
 pub use model::{EmotionModel, EmotionModelLoader, FaceModel, FaceModelError, FaceModelLoader, LIVE_MODEL};
 
 use crate::TalkieSystems;
@@ -72,6 +76,9 @@ struct Batches(HashMap<usize, Task<batch::Done>>);
 /// drawn off-line, and for tests: where time goes in steps, nobody wants the face to depend on how fast the machine is. Blocks the
 /// caller, so it is nothing for a game.
 pub fn wait_for_batches(world: &World) {
+    if let Some(live) = world.get_resource::<LiveVoices>() {
+        live.wait();
+    }
     let Some(batches) = world.get_resource::<Batches>() else { return };
     while batches.0.values().any(|task| !task.is_finished()) {
         std::thread::sleep(Duration::from_micros(200));
@@ -87,8 +94,15 @@ impl Plugin for InferencePlugin {
             .init_asset::<EmotionModel>()
             .init_asset_loader::<EmotionModelLoader>()
             .init_resource::<Batches>()
+            .init_resource::<LiveVoices>()
             .init_resource::<InferenceStats>()
-            .add_systems(PostUpdate, batch::collect.in_set(TalkieSystems::Voice).before(crate::voice::speak))
+            .add_systems(
+                PostUpdate,
+                batch::collect
+                    .in_set(TalkieSystems::Voice)
+                    .before(crate::voice::speak)
+                    .before(crate::voice::microphone::listen),
+            )
             .add_systems(PostUpdate, batch::dispatch.in_set(TalkieSystems::Inference))
             .add_systems(Startup, move || announce(&runtime));
         #[cfg(feature = "default_model")]

@@ -8,7 +8,7 @@ use talkie::audio::{AudioClip, DecodeError};
 
 use super::VoiceStream;
 
-/// A voice line: decoded sound, ready to be heard and to be animated; or a voice that is live.
+/// A voice line: decoded sound, ready to be heard and to be animated; or a voice whose sound is still to come.
 ///
 /// Loads from WAV, FLAC, Ogg Vorbis and MP3 by content, whatever audio features Bevy was built with:
 /// `asset_server.load::<VoiceClip>("line.ogg")`. Memory is 4 bytes per sample and channel.
@@ -23,7 +23,7 @@ pub(crate) enum Sound {
     /// All of it is there.
     Recorded(Arc<AudioClip>),
     /// It comes while it is spoken.
-    Live(VoiceStream),
+    Stream(VoiceStream),
 }
 
 impl VoiceClip {
@@ -32,15 +32,15 @@ impl VoiceClip {
         Self { sound: Sound::Recorded(Arc::new(sound)) }
     }
 
-    /// The decoded sound; `None` if it is live.
+    /// The decoded sound; `None` if it is still to come.
     pub fn sound(&self) -> Option<&AudioClip> {
         match &self.sound {
             Sound::Recorded(sound) => Some(sound),
-            Sound::Live(_) => None,
+            Sound::Stream(_) => None,
         }
     }
 
-    /// Length in seconds; `None` if it is live.
+    /// Length in seconds; `None` if it is still to come.
     pub fn seconds(&self) -> Option<f64> {
         self.sound().map(AudioClip::seconds)
     }
@@ -52,7 +52,7 @@ impl VoiceClip {
 
 impl From<VoiceStream> for VoiceClip {
     fn from(voice: VoiceStream) -> Self {
-        Self { sound: Sound::Live(voice) }
+        Self { sound: Sound::Stream(voice) }
     }
 }
 

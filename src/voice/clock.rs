@@ -16,6 +16,8 @@ pub(crate) struct HeardClock {
     /// The last position a sink reported, and for how long it has been the same.
     reported: f64,
     unchanged: f64,
+    /// It stood still, and goes on when the ear has arrived where it stands.
+    held: bool,
 }
 
 /// What a sink says of itself.
@@ -26,6 +28,8 @@ pub(crate) struct SinkReport {
     /// Playback speed.
     pub(crate) speed: f64,
     pub(crate) paused: bool,
+    /// The device takes, but there is nothing to take.
+    pub(crate) starved: bool,
     /// All samples have been pulled: the position says nothing any more.
     pub(crate) drained: bool,
 }
@@ -34,8 +38,12 @@ pub(crate) struct SinkReport {
 const SNAP_SECONDS: f64 = 0.15;
 /// Time constant of the pull towards the reported position.
 const PULL_SECONDS: f64 = 0.5;
-/// A live voice is shown at most so late.
+/// A live voice is shown at most so much later than its newest pose.
 const BEHIND_SECONDS: f64 = 0.04;
+/// The distance from its newest pose that it keeps, and the time constant of the pull towards it: half of the steps of 20 ms in
+/// which poses come, so that the clock neither stands still between two nor shows more delay than it must.
+const CHASE_SECONDS: f64 = 0.01;
+const CHASE_PULL_SECONDS: f64 = 0.1;
 /// A device that takes no samples for so long is gone: the line goes on without it.
 const STALL_SECONDS: f64 = 1.0;
 
@@ -60,36 +68,61 @@ impl HeardClock {
     pub(crate) fn chase(&mut self, delta: Duration, newest: f64) -> bool {
         self.running = true;
         let before = self.seconds;
-        let expected = (before + delta.as_secs_f64()).min(newest);
+        let delta = delta.as_secs_f64();
+        let goal = newest - CHASE_SECONDS;
+        let expected = before + delta;
+        let expected = expected + (goal - expected) * (1.0 - (-delta / CHASE_PULL_SECONDS).exp());
         // What was held up is not caught up with in slow motion.
-        self.seconds = if newest - expected > BEHIND_SECONDS { newest } else { expected.max(before) };
+        self.seconds = if newest - expected > BEHIND_SECONDS { goal } else { expected.min(newest) }.max(before);
         self.seconds > before
+    }
+
+    /// Simulated time, up to a moment beyond which nothing is known.
+    pub(crate) fn advance_to(&mut self, delta: Duration, limit: f64) {
+        self.running = true;
+        self.seconds = (self.seconds + delta.as_secs_f64()).min(limit).max(self.seconds);
+    }
+
+    /// Goes on somewhere else.
+    pub(crate) fn jump(&mut self, seconds: f64) {
+        (self.seconds, self.running, self.held) = (seconds, true, false);
     }
 
     /// Follows a sink.
     pub(crate) fn follow(&mut self, delta: Duration, sink: SinkReport, latency: Duration) {
-        if sink.paused {
-            return;
-        }
         let delta = delta.as_secs_f64();
-        if sink.position == self.reported {
-            self.unchanged += delta;
-        } else {
+        let stands = sink.paused || sink.starved;
+        if sink.position != self.reported || stands {
             (self.reported, self.unchanged) = (sink.position, 0.0);
+        } else {
+            self.unchanged += delta;
         }
+        let stalled = sink.drained || self.unchanged >= STALL_SECONDS;
         let target = sink.position - latency.as_secs_f64() * sink.speed;
         if !self.running {
-            let stalled = sink.drained || self.unchanged >= STALL_SECONDS;
-            if sink.position > 0.0 || stalled {
+            if (sink.position > 0.0 && !stands) || stalled {
                 self.running = true;
                 self.seconds = if stalled { 0.0 } else { target };
             }
             return;
         }
         let expected = self.seconds + delta * sink.speed;
-        if sink.drained || self.unchanged >= STALL_SECONDS {
+        if stands {
+            // What the device has is heard, and no more.
+            self.held = true;
+            self.seconds = expected.min(sink.position).max(self.seconds);
+            return;
+        }
+        if stalled {
             self.seconds = expected;
             return;
+        }
+        if self.held {
+            // What is heard first when it goes on has just been handed over; anything else was sought.
+            if target < self.seconds && self.seconds - target < latency.as_secs_f64() * sink.speed + SNAP_SECONDS {
+                return;
+            }
+            self.held = false;
         }
         let drift = target - expected;
         self.seconds = if drift.abs() > SNAP_SECONDS * sink.speed.max(1.0) {
@@ -115,7 +148,7 @@ mod tests {
             .map(|n| {
                 let playing = n as f64 * FRAME - idle;
                 let pulled = if playing < 0.0 { 0.0 } else { ((playing / buffer).floor() + 1.0) * buffer };
-                let sink = SinkReport { position: pulled, speed: 1.0, paused: false, drained: false };
+                let sink = SinkReport { position: pulled, speed: 1.0, paused: false, starved: false, drained: false };
                 // On average half a buffer waits besides what the device holds back.
                 clock.follow(Duration::from_secs_f64(FRAME), sink, Duration::from_secs_f64(latency + buffer / 2.0));
                 (playing - latency, clock)
@@ -154,7 +187,7 @@ mod tests {
         let frame = Duration::from_secs_f64(FRAME);
         for position in [0.0, 2.0] {
             let mut clock = HeardClock::default();
-            let sink = SinkReport { position, speed: 1.0, paused: false, drained: false };
+            let sink = SinkReport { position, speed: 1.0, paused: false, starved: false, drained: false };
             let before = (0..60).map(|_| clock.follow(frame, sink, Duration::ZERO)).count();
             assert_eq!(before, 60);
             assert!(clock.seconds() <= position + SNAP_SECONDS, "{}", clock.seconds());
@@ -188,12 +221,74 @@ mod tests {
     fn seeking_snaps_and_pausing_holds() {
         let mut clock = HeardClock::default();
         let frame = Duration::from_millis(16);
-        let sink = SinkReport { position: 3.0, speed: 1.0, paused: false, drained: false };
+        let sink = SinkReport { position: 3.0, speed: 1.0, paused: false, starved: false, drained: false };
         clock.follow(frame, sink, Duration::ZERO);
         assert_eq!(clock.seconds(), 3.0);
         clock.follow(frame, SinkReport { paused: true, ..sink }, Duration::ZERO);
         assert_eq!(clock.seconds(), 3.0);
         clock.follow(frame, SinkReport { drained: true, position: 0.0, ..sink }, Duration::ZERO);
         assert!((clock.seconds() - 3.016).abs() < 1e-9);
+        clock.jump(7.0);
+        assert_eq!(clock.seconds(), 7.0);
+    }
+
+    /// A device of 20 ms buffers that is heard 60 ms later and does nothing from 1.0 to 2.5 s: what is heard and what is shown.
+    #[test]
+    fn where_the_sound_waits_the_face_waits_with_it() {
+        for starved in [false, true] {
+            let mut clock = HeardClock::default();
+            let (mut worst, mut pulled) = (0.0_f64, 0.0);
+            for n in 1..=300 {
+                let now = f64::from(n) * FRAME;
+                let waits = (1.0..2.5).contains(&now);
+                let playing = if now < 1.0 {
+                    now
+                } else if waits {
+                    1.0
+                } else {
+                    now - 1.5
+                };
+                if !waits {
+                    pulled = (playing / 0.02).floor() * 0.02 + 0.02;
+                }
+                let heard = (if waits {
+                    (now - 0.06).min(pulled)
+                } else if now < 1.0 {
+                    now - 0.06
+                } else {
+                    (now - 1.56).max(pulled.min(1.0))
+                })
+                .max(0.0);
+                let sink = SinkReport {
+                    position: pulled,
+                    speed: 1.0,
+                    paused: waits && !starved,
+                    starved: waits && starved,
+                    drained: false,
+                };
+                clock.follow(Duration::from_secs_f64(FRAME), sink, Duration::from_millis(70));
+                worst = worst.max((clock.seconds() - heard).abs());
+                assert!(clock.seconds() <= pulled + FRAME, "{} of {pulled} at {now}", clock.seconds());
+            }
+            assert!(worst < 0.045, "{worst} s apart");
+        }
+    }
+
+    #[test]
+    fn a_live_voice_is_shown_with_a_small_and_steady_delay() {
+        let frame = Duration::from_secs_f64(FRAME);
+        let mut clock = HeardClock::default();
+        let mut delays = Vec::new();
+        for n in 1..=600 {
+            let newest = (f64::from(n) * FRAME / 0.02).floor() * 0.02;
+            let before = clock.seconds();
+            clock.chase(frame, newest);
+            if n > 60 {
+                delays.push(newest - clock.seconds());
+                assert!(clock.seconds() - before < 0.024, "a step of {}", clock.seconds() - before);
+            }
+        }
+        let mean = delays.iter().sum::<f64>() / delays.len() as f64;
+        assert!((0.0..0.014).contains(&mean), "{mean}");
     }
 }

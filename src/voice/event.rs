@@ -23,6 +23,18 @@ pub struct SpeechFinished {
     pub clip: Handle<VoiceClip>,
 }
 
+/// The sound of a [speech that comes in pieces](super::VoiceStream::speech) did not come in time: the voice is silent and the mouth
+/// closes until a tenth of a second of it is there again.
+#[derive(EntityEvent, Debug, Clone)]
+pub struct SpeechUnderrun {
+    /// The face that waits.
+    pub entity: Entity,
+    /// The line.
+    pub clip: Handle<VoiceClip>,
+    /// How much of it was heard, in seconds.
+    pub heard_seconds: f64,
+}
+
 /// A line was cut off by [`interrupt`](super::SpeechCommands::interrupt): sent once for each line that had started or
 /// waited in the queue.
 #[derive(EntityEvent, Debug, Clone)]

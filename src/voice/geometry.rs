@@ -13,6 +13,11 @@ pub(super) struct GeometryTrack {
 }
 
 impl GeometryTrack {
+    /// An empty track whose first frame is this one.
+    pub(super) fn starting_at(first: u64) -> Self {
+        Self { first, frames: VecDeque::new() }
+    }
+
     pub(super) fn push(&mut self, frame: FaceGeometry) {
         self.frames.push_back(frame);
     }

@@ -1,16 +1,106 @@
-//! Playing a line through `bevy_audio`. Without the feature, or without a device, nothing is played.
+//! What plays a line: `bevy_audio`, another engine of the game, or nothing.
 
+use bevy_ecs::{
+    entity::Entity,
+    hierarchy::ChildOf,
+    system::{Commands, Query, SystemParam},
+};
+use bevy_transform::components::Transform;
+
+#[cfg(all(test, feature = "bevy_audio"))]
+pub(super) use bevy_sinks::PlayedLine;
+pub(super) use bevy_sinks::{check, is_available, register};
 #[cfg(feature = "bevy_audio")]
-pub(super) use with_audio::*;
+use with_audio as bevy_sinks;
 #[cfg(not(feature = "bevy_audio"))]
-pub(super) use without_audio::*;
+use without_audio as bevy_sinks;
+
+use super::{
+    ExternalLine, VoiceOutput, VoiceSettings,
+    clock::SinkReport,
+    playback::{LineSound, PlaybackState},
+};
+
+/// Whatever plays lines.
+#[derive(SystemParam)]
+pub(crate) struct Sinks<'w, 's> {
+    bevy: bevy_sinks::BevySinks<'w, 's>,
+    external: Query<'w, 's, &'static mut ExternalLine>,
+}
+
+impl Sinks<'_, '_> {
+    pub(crate) fn report(&mut self, player: Entity, state: &PlaybackState) -> Option<SinkReport> {
+        match self.external.get(player) {
+            Ok(line) => line.sink_report(state),
+            Err(_) => self.bevy.report(player, state),
+        }
+    }
+
+    pub(crate) fn set_volume(&mut self, player: Entity, volume: f32) {
+        match self.external.get_mut(player) {
+            Ok(mut line) => line.volume = volume,
+            Err(_) => self.bevy.set_volume(player, volume),
+        }
+    }
+
+    pub(crate) fn set_speed(&mut self, player: Entity, speed: f32) {
+        match self.external.get_mut(player) {
+            Ok(mut line) => line.speed = speed,
+            Err(_) => self.bevy.set_speed(player, speed),
+        }
+    }
+
+    pub(crate) fn set_paused(&mut self, player: Entity, paused: bool) {
+        match self.external.get_mut(player) {
+            Ok(mut line) => line.paused = paused,
+            Err(_) => self.bevy.set_paused(player, paused),
+        }
+    }
+
+    pub(crate) fn set_looped(&mut self, player: Entity, state: &PlaybackState, looped: bool) {
+        state.set_looped(looped);
+        if let Ok(mut line) = self.external.get_mut(player) {
+            line.looped = looped;
+        }
+    }
+
+    /// Goes on at a moment, in seconds.
+    pub(crate) fn seek(&mut self, player: Entity, state: &PlaybackState, seconds: f64) {
+        match self.external.get_mut(player) {
+            Ok(mut line) if !line.is_pulled() => line.seek = Some(seconds),
+            _ => state.seek(seconds),
+        }
+    }
+
+    /// Whether it has not gone there yet.
+    pub(crate) fn is_seeking(&self, player: Entity, state: &PlaybackState) -> bool {
+        state.is_seeking() || self.external.get(player).is_ok_and(|line| line.seek.is_some())
+    }
+
+    /// Spawns the entity that plays a line, as a child of its speaker; `None` if nothing can be played.
+    pub(crate) fn play(
+        &mut self,
+        commands: &mut Commands<'_, '_>,
+        speaker: Entity,
+        line: LineSound,
+        settings: &VoiceSettings,
+        paused: bool,
+        looped: bool,
+    ) -> Option<Entity> {
+        match settings.output {
+            VoiceOutput::Bevy => self.bevy.play(commands, speaker, line, settings, paused),
+            VoiceOutput::External => {
+                let line = ExternalLine::new(line, settings, paused, looped)?;
+                Some(commands.spawn((line, Transform::default(), ChildOf(speaker))).id())
+            }
+        }
+    }
+}
 
 #[cfg(feature = "bevy_audio")]
 mod with_audio {
-    use std::sync::Arc;
-
     use bevy_app::App;
-    use bevy_asset::{AssetApp, Handle};
+    use bevy_asset::{Asset, AssetApp, Assets};
     use bevy_audio::{
         AddAudioSource, AudioPlayer, AudioPlugin, AudioSink, AudioSinkPlayback, ChannelCount, Decodable, PlaybackMode,
         PlaybackSettings, SampleRate, Source, SpatialAudioSink, SpatialScale, Volume,
@@ -18,76 +108,70 @@ mod with_audio {
     use bevy_ecs::{
         entity::Entity,
         hierarchy::ChildOf,
-        system::{Commands, Query, SystemParam},
+        system::{Commands, Query, ResMut, SystemParam},
     };
+    use bevy_reflect::TypePath;
     use bevy_transform::components::Transform;
     use core::time::Duration;
-    use talkie::audio::AudioClip;
 
-    use super::super::{Sound, VoiceClip, VoiceSettings, clock::SinkReport};
+    use super::super::{
+        VoiceClip, VoiceSettings,
+        clock::SinkReport,
+        playback::{LineSamples, LineSound, PlaybackState},
+    };
 
-    /// Plays the samples of a clip; a live voice has none to play. Runs on the audio thread: reads shared memory, nothing
-    /// else.
-    #[derive(Debug)]
-    pub struct ClipSamples {
-        sound: Option<Arc<AudioClip>>,
-        next: usize,
+    /// A line that is played, for `bevy_audio`.
+    #[derive(Asset, TypePath)]
+    pub struct PlayedLine(LineSound);
+
+    /// What `bevy_audio` pulls, on the audio thread.
+    pub struct PlayedSamples {
+        samples: Option<LineSamples>,
+        channels: usize,
+        sample_rate: u32,
     }
 
-    impl ClipSamples {
-        fn samples(&self) -> &[f32] {
-            self.sound.as_ref().map_or(&[], |sound| sound.samples())
-        }
-    }
-
-    impl Iterator for ClipSamples {
+    impl Iterator for PlayedSamples {
         type Item = f32;
 
         fn next(&mut self) -> Option<f32> {
-            let sample = self.samples().get(self.next).copied();
-            self.next += 1;
-            sample
+            self.samples.as_mut()?.next()
         }
     }
 
-    impl Source for ClipSamples {
+    impl Source for PlayedSamples {
         fn current_span_len(&self) -> Option<usize> {
-            Some(self.samples().len().saturating_sub(self.next))
+            // The format never changes, and nobody knows when it ends.
+            None
         }
 
         fn channels(&self) -> ChannelCount {
-            let channels = self.sound.as_ref().map_or(1, |sound| sound.channels() as u16);
-            ChannelCount::new(channels).unwrap_or(ChannelCount::MIN)
+            ChannelCount::new(self.channels as u16).unwrap_or(ChannelCount::MIN)
         }
 
         fn sample_rate(&self) -> SampleRate {
-            let rate = self.sound.as_ref().map_or(talkie::audio::SAMPLE_RATE, |sound| sound.sample_rate());
-            SampleRate::new(rate).unwrap_or(SampleRate::MIN)
+            SampleRate::new(self.sample_rate).unwrap_or(SampleRate::MIN)
         }
 
         fn total_duration(&self) -> Option<Duration> {
-            Some(Duration::from_secs_f64(self.sound.as_ref().map_or(0.0, |sound| sound.seconds())))
+            None
         }
     }
 
-    impl Decodable for VoiceClip {
-        type Decoder = ClipSamples;
+    impl Decodable for PlayedLine {
+        type Decoder = PlayedSamples;
 
-        fn decoder(&self) -> ClipSamples {
-            let sound = match self.shared() {
-                Sound::Recorded(sound) => Some(sound),
-                Sound::Live(_) => None,
-            };
-            ClipSamples { sound, next: 0 }
+        fn decoder(&self) -> PlayedSamples {
+            let LineSound { channels, sample_rate, .. } = self.0;
+            PlayedSamples { samples: self.0.samples(), channels, sample_rate }
         }
     }
 
-    /// Registers clips as something `bevy_audio` can play, if it is there.
+    /// Registers clips, and lines as something that `bevy_audio` can play, if it is there.
     pub(crate) fn register(app: &mut App) {
+        app.init_asset::<VoiceClip>();
         if app.is_plugin_added::<AudioPlugin>() {
-            app.add_audio_source::<VoiceClip>();
-        } else {
-            app.init_asset::<VoiceClip>();
+            app.add_audio_source::<PlayedLine>();
         }
     }
 
@@ -104,11 +188,12 @@ mod with_audio {
 
     /// The sinks of playing lines.
     #[derive(SystemParam)]
-    pub(crate) struct Sinks<'w, 's> {
+    pub(super) struct BevySinks<'w, 's> {
+        lines: Option<ResMut<'w, Assets<PlayedLine>>>,
         sinks: Query<'w, 's, (Option<&'static mut AudioSink>, Option<&'static mut SpatialAudioSink>)>,
     }
 
-    impl Sinks<'_, '_> {
+    impl BevySinks<'_, '_> {
         fn with<R>(&mut self, player: Entity, act: impl FnOnce(&mut dyn AudioSinkPlayback) -> R) -> Option<R> {
             match self.sinks.get_mut(player).ok()? {
                 (Some(mut sink), _) => Some(act(&mut *sink)),
@@ -117,52 +202,66 @@ mod with_audio {
             }
         }
 
-        pub(crate) fn report(&mut self, player: Entity) -> Option<SinkReport> {
-            self.with(player, |sink| {
-                let speed = f64::from(sink.speed());
-                SinkReport {
-                    position: sink.position().as_secs_f64() * speed,
-                    speed,
-                    paused: sink.is_paused(),
-                    drained: sink.empty(),
-                }
+        pub(crate) fn report(&mut self, player: Entity, state: &PlaybackState) -> Option<SinkReport> {
+            self.with(player, |sink| SinkReport {
+                position: state.position_seconds(),
+                speed: f64::from(sink.speed()),
+                paused: sink.is_paused(),
+                starved: state.is_starved(),
+                drained: sink.empty(),
             })
         }
 
         pub(crate) fn set_volume(&mut self, player: Entity, volume: f32) {
             self.with(player, |sink| sink.set_volume(Volume::Linear(volume)));
         }
-    }
 
-    /// Spawns the entity that plays a line, as a child of its speaker.
-    pub(crate) fn play(
-        commands: &mut Commands<'_, '_>,
-        speaker: Entity,
-        clip: Handle<VoiceClip>,
-        settings: &VoiceSettings,
-    ) -> Entity {
-        let playback = PlaybackSettings {
-            mode: PlaybackMode::Once,
-            volume: Volume::Linear(settings.volume),
-            speed: settings.speed,
-            spatial: settings.spatial,
-            spatial_scale: settings.spatial_scale.map(SpatialScale::new),
-            ..PlaybackSettings::ONCE
-        };
-        commands.spawn((AudioPlayer(clip), playback, Transform::default(), ChildOf(speaker))).id()
+        pub(crate) fn set_speed(&mut self, player: Entity, speed: f32) {
+            self.with(player, |sink| sink.set_speed(speed));
+        }
+
+        pub(crate) fn set_paused(&mut self, player: Entity, paused: bool) {
+            self.with(player, |sink| if paused { sink.pause() } else { sink.play() });
+        }
+
+        /// Spawns the entity that plays a line, as a child of its speaker; `None` if nothing can be played.
+        pub(crate) fn play(
+            &mut self,
+            commands: &mut Commands<'_, '_>,
+            speaker: Entity,
+            line: LineSound,
+            settings: &VoiceSettings,
+            paused: bool,
+        ) -> Option<Entity> {
+            let line = self.lines.as_mut()?.add(PlayedLine(line));
+            let playback = PlaybackSettings {
+                mode: PlaybackMode::Once,
+                volume: Volume::Linear(settings.volume),
+                speed: settings.sane_speed(),
+                paused,
+                spatial: settings.spatial,
+                spatial_scale: settings.spatial_scale.map(SpatialScale::new),
+                ..PlaybackSettings::ONCE
+            };
+            Some(commands.spawn((AudioPlayer(line), playback, Transform::default(), ChildOf(speaker))).id())
+        }
     }
 }
 
 #[cfg(not(feature = "bevy_audio"))]
 mod without_audio {
     use bevy_app::App;
-    use bevy_asset::{AssetApp, Handle};
+    use bevy_asset::AssetApp;
     use bevy_ecs::{
         entity::Entity,
         system::{Commands, SystemParam},
     };
 
-    use super::super::{VoiceClip, VoiceSettings, clock::SinkReport};
+    use super::super::{
+        VoiceClip, VoiceSettings,
+        clock::SinkReport,
+        playback::{LineSound, PlaybackState},
+    };
 
     pub(crate) fn register(app: &mut App) {
         app.init_asset::<VoiceClip>();
@@ -176,19 +275,30 @@ mod without_audio {
 
     /// Nothing plays.
     #[derive(SystemParam)]
-    pub(crate) struct Sinks<'w, 's> {
+    pub(super) struct BevySinks<'w, 's> {
         _nothing: core::marker::PhantomData<(&'w (), &'s ())>,
     }
 
-    impl Sinks<'_, '_> {
-        pub(crate) fn report(&mut self, _: Entity) -> Option<SinkReport> {
+    impl BevySinks<'_, '_> {
+        pub(crate) fn report(&mut self, _: Entity, _: &PlaybackState) -> Option<SinkReport> {
             None
         }
 
         pub(crate) fn set_volume(&mut self, _: Entity, _: f32) {}
-    }
 
-    pub(crate) fn play(_: &mut Commands<'_, '_>, speaker: Entity, _: Handle<VoiceClip>, _: &VoiceSettings) -> Entity {
-        speaker
+        pub(crate) fn set_speed(&mut self, _: Entity, _: f32) {}
+
+        pub(crate) fn set_paused(&mut self, _: Entity, _: bool) {}
+
+        pub(crate) fn play(
+            &mut self,
+            _: &mut Commands<'_, '_>,
+            _: Entity,
+            _: LineSound,
+            _: &VoiceSettings,
+            _: bool,
+        ) -> Option<Entity> {
+            None
+        }
     }
 }
