@@ -151,6 +151,8 @@ fn run(receiver: &Receiver<LiveLine>, shared: &Shared) {
             let Ok(line) = receiver.recv() else { return };
             lines.push(line);
         }
+        // Before it looks at anything: a round that begins after something was handed over has seen it.
+        let round = shared.began.fetch_add(1, Ordering::AcqRel) + 1;
         loop {
             match receiver.try_recv() {
                 Ok(line) => lines.push(line),
@@ -158,7 +160,6 @@ fn run(receiver: &Receiver<LiveLine>, shared: &Shared) {
                 Err(TryRecvError::Disconnected) => return,
             }
         }
-        let round = shared.began.fetch_add(1, Ordering::AcqRel) + 1;
         let mut going = round_of(&mut lines, shared);
         // What waits longer than a call of the network takes is not left to the next round, which somebody may wait for.
         while going {
