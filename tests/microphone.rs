@@ -194,6 +194,8 @@ fn every_format_moves_the_face_alike() {
         until(&mut stage.app, "the network", |world| {
             world.resource::<Assets<FaceModel>>().contains(&LIVE_MODEL) && world.get::<Voice>(face).unwrap().is_idle()
         });
+        // The end of what it said before is gone.
+        stage.run(0.5);
         stage.app.world_mut().entity_mut(face).insert(Microphone::default());
         stage.open();
         (0..90).map(|_| weights_of(&mut stage)).collect::<Vec<_>>()
