@@ -181,8 +181,10 @@ impl Frame<'_, '_, '_, '_, '_> {
         match line.stage {
             Stage::Preparing if self.paused => {}
             Stage::Preparing if line.is_live() => {
-                if line.track.end_seconds() > 0.0 || line.is_over() {
+                let newest = line.track.end_seconds();
+                if newest > 0.0 || line.is_over() {
                     self.start(line, Stage::Live);
+                    line.clock.chase(self.delta, newest);
                 }
             }
             Stage::Preparing => {
