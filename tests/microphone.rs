@@ -415,3 +415,26 @@ fn a_sudden_sound_shows_within_three_frames_of_its_first_sample() {
         assert!(frames <= 3, "{frames} frames after it entered, with a period of {period} ms");
     }
 }
+
+#[test]
+fn latency_is_right_after_sound_that_nobody_could_listen_to() {
+    let mut stage = Stage::new(buzz(48_000, 1, 60.0), VirtualDevice::default());
+    // A network that is never there: what waits is forgotten, bit by bit.
+    let model = stage.app.world().get::<TalkingFace>(stage.face).unwrap().live_model.clone();
+    let nowhere = Handle::Uuid(AssetId::<FaceModel>::INVALID_UUID, default());
+    stage.app.world_mut().get_mut::<TalkingFace>(stage.face).unwrap().live_model = nowhere;
+    let face = stage.face;
+    stage.app.world_mut().commands().entity(face).interrupt(Duration::ZERO);
+    stage.run(3.0);
+    assert!(stage.state().level().rms_db > -60.0, "it is still measured");
+    stage.app.world_mut().get_mut::<TalkingFace>(face).unwrap().live_model = model;
+    stage.run(1.0);
+    *stage.app.world_mut().resource_mut::<LiveLatency>() = LiveLatency::default();
+    let begun = std::time::Instant::now();
+    assert!(stage.run(1.0) > 0.3);
+    let latency = stage.app.world().resource::<LiveLatency>();
+    assert!(latency.total.len() > 30, "{}", latency.total.len());
+    // Time goes in steps here: what is shown entered within the time that the steps of these frames took.
+    assert!(latency.total.percentile(0.5) < begun.elapsed() / 4, "{:?}", latency.total.percentile(0.5));
+    assert_eq!(stage.state().dropped_frames(), 0);
+}

@@ -49,6 +49,18 @@ pub(crate) struct Wish {
     emotion: [f32; FACE_EMOTIONS.len()],
 }
 
+impl Wish {
+    /// Notes what the game says now. Allocates nothing where it is the same as before.
+    fn note(&mut self, settings: Option<&Audio2FaceSettings>, emotions: &Emotions) {
+        match settings.and_then(|settings| settings.identity.as_ref()) {
+            Some(identity) => identity.clone_into(self.identity.get_or_insert_default()),
+            None => self.identity = None,
+        }
+        self.parameters = settings.and_then(|settings| settings.parameters);
+        self.emotion = *emotions.current();
+    }
+}
+
 /// A line on its way through the networks: travels to the task pool and back, or stays on the thread for live voices.
 pub(crate) struct Line {
     pub(crate) speaker: Entity,
@@ -68,8 +80,8 @@ pub(crate) struct Line {
     /// What was taken of a stream last, kept to be reused, and when it arrived.
     heard: Vec<f32>,
     pub(super) marks: Vec<Mark>,
-    /// Frames of a stream that others heard before.
-    heard_before: Option<u64>,
+    /// Frames of a stream that it was given.
+    given: u64,
     speech: Option<Speech>,
     pub(crate) poses: Vec<FacePose>,
     /// The meshes of these poses, where they are wanted.
@@ -93,7 +105,7 @@ impl Line {
             looped: false,
             heard: Vec::new(),
             marks: Vec::new(),
-            heard_before: None,
+            given: 0,
             speech: None,
             poses: Vec::new(),
             geometry: Vec::new(),
@@ -129,18 +141,12 @@ impl Line {
 
     /// Whether there is something to hear that was not heard yet.
     pub(super) fn has_news(&self) -> bool {
-        match &self.sound {
-            Sound::Recorded(_) => true,
-            Sound::Stream(voice) => voice.has_news(),
-        }
+        self.sound.has_news()
     }
 
     /// Samples per second of its sound.
     pub(super) fn sample_rate(&self) -> u32 {
-        match &self.sound {
-            Sound::Recorded(sound) => sound.sample_rate(),
-            Sound::Stream(voice) => voice.sample_rate(),
-        }
+        self.sound.sample_rate()
     }
 
     /// Wakes this thread when there is more to hear.
@@ -155,10 +161,7 @@ impl Line {
         if self.speech.is_some() {
             return Ok(());
         }
-        let channels = match &self.sound {
-            Sound::Recorded(sound) => sound.channels(),
-            Sound::Stream(voice) => voice.channels(),
-        };
+        let channels = self.sound.channels();
         let identity = self.wish.identity.clone().filter(|_| self.model.is_official());
         let options = SpeechOptions { identity, parameters: self.wish.parameters, geometry: self.wants_geometry };
         let mut speech = model.begin_with(self.sample_rate(), channels, &options).map_err(|error| error.to_string())?;
@@ -196,9 +199,9 @@ impl Line {
                 }
             }
             Sound::Stream(voice) => {
-                let before = *self.heard_before.get_or_insert_with(|| voice.heard_frames());
                 let all = voice.take(&mut self.heard, &mut self.marks);
-                self.marks.iter_mut().for_each(|mark| mark.end = mark.end.saturating_sub(before));
+                self.marks.iter_mut().for_each(|mark| mark.end += self.given);
+                self.given += (self.heard.len() / voice.channels().max(1)) as u64;
                 speech.push(&self.heard);
                 all
             }
@@ -250,8 +253,6 @@ pub(super) struct Done {
 fn run(model: &FaceModel, mut lines: Vec<Line>) -> Done {
     let started = Instant::now();
     let seconds = animate(model, &mut lines.iter_mut().collect::<Vec<_>>());
-    // What arrived when matters to live voices only.
-    lines.iter_mut().for_each(|line| line.marks.clear());
     Done { lines, seconds, took: started.elapsed() }
 }
 
@@ -350,14 +351,9 @@ pub(super) fn dispatch(
     let mut gathered: Vec<(FaceModel, Vec<Line>)> = Vec::new();
     for (entity, face, emotions, settings, has_meshes, mut voice) in &mut voices {
         let voice = voice.bypass_change_detection();
-        let wish = || Wish {
-            identity: settings.and_then(|settings| settings.identity.clone()),
-            parameters: settings.and_then(|settings| settings.parameters),
-            emotion: *emotions.current(),
-        };
         if let Some(exchange) = voice.live_exchange() {
             if exchange.is_official {
-                exchange.passed.lock().wish = wish();
+                exchange.passed.lock().wish.note(settings, emotions);
             }
             continue;
         }
@@ -384,7 +380,7 @@ pub(super) fn dispatch(
             continue;
         };
         let is_live = voice.is_live();
-        if !is_live && (batches.0.contains_key(&model.key()))
+        if (!is_live && batches.0.contains_key(&model.key()))
             || (model.is_official() && !voice.wants_poses(OFFICIAL_AHEAD_SECONDS))
         {
             continue;
@@ -398,7 +394,9 @@ pub(super) fn dispatch(
             continue;
         }
         if let Some(mut line) = voice.take_line(entity, &model) {
-            line.wish(&wish());
+            let mut wish = Wish::default();
+            wish.note(settings, emotions);
+            line.wish(&wish);
             line.equip(emotion_model.flatten(), has_meshes);
             if is_live {
                 match live.add(line) {

@@ -26,6 +26,32 @@ pub(crate) enum Sound {
     Stream(VoiceStream),
 }
 
+impl Sound {
+    /// Samples per second.
+    pub(crate) fn sample_rate(&self) -> u32 {
+        match self {
+            Self::Recorded(sound) => sound.sample_rate(),
+            Self::Stream(voice) => voice.sample_rate(),
+        }
+    }
+
+    /// Channels of its interleaved samples.
+    pub(crate) fn channels(&self) -> usize {
+        match self {
+            Self::Recorded(sound) => sound.channels(),
+            Self::Stream(voice) => voice.channels(),
+        }
+    }
+
+    /// Whether there is something for the networks to hear.
+    pub(crate) fn has_news(&self) -> bool {
+        match self {
+            Self::Recorded(_) => true,
+            Self::Stream(voice) => voice.has_news(),
+        }
+    }
+}
+
 impl VoiceClip {
     /// Wraps sound that is already decoded.
     pub fn new(sound: AudioClip) -> Self {

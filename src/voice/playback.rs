@@ -84,11 +84,7 @@ enum Source {
 }
 
 /// A line as something that can be played once.
-pub(crate) struct LineSound {
-    pub(crate) channels: usize,
-    pub(crate) sample_rate: u32,
-    samples: Mutex<Option<LineSamples>>,
-}
+pub(crate) struct LineSound(Mutex<Option<LineSamples>>);
 
 impl LineSound {
     /// A recording.
@@ -128,12 +124,12 @@ impl LineSound {
             loudness: 1.0,
             last: vec![0.0; channels],
         };
-        (Self { channels, sample_rate, samples: Mutex::new(Some(samples)) }, state)
+        (Self(Mutex::new(Some(samples))), state)
     }
 
     /// All of its sound, if it is a recording.
     pub(crate) fn recording(&self) -> Option<Arc<AudioClip>> {
-        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &samples.as_ref()?.source {
             Source::Recorded { sound, .. } => Some(sound.clone()),
             Source::Streamed { .. } => None,
@@ -142,7 +138,7 @@ impl LineSound {
 
     /// The samples, for the one who plays them; there are none for another.
     pub(crate) fn samples(&self) -> Option<LineSamples> {
-        self.samples.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 

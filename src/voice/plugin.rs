@@ -194,6 +194,8 @@ impl Frame<'_, '_, '_, '_, '_> {
                     let audible = self.audible || self.settings.output == VoiceOutput::External;
                     line.player = if audible { self.play(line) } else { None };
                     if line.player.is_some() {
+                        // Before anybody pulls.
+                        self.feed(line);
                         line.stage = Stage::Starting { frames: 0 };
                     } else {
                         self.start(line, Stage::Simulated);

@@ -125,17 +125,13 @@ mod with_audio {
     pub struct PlayedLine(LineSound);
 
     /// What `bevy_audio` pulls, on the audio thread.
-    pub struct PlayedSamples {
-        samples: Option<LineSamples>,
-        channels: usize,
-        sample_rate: u32,
-    }
+    pub struct PlayedSamples(Option<LineSamples>);
 
     impl Iterator for PlayedSamples {
         type Item = f32;
 
         fn next(&mut self) -> Option<f32> {
-            self.samples.as_mut()?.next()
+            self.0.as_mut()?.next()
         }
     }
 
@@ -146,11 +142,13 @@ mod with_audio {
         }
 
         fn channels(&self) -> ChannelCount {
-            ChannelCount::new(self.channels as u16).unwrap_or(ChannelCount::MIN)
+            let channels = self.0.as_ref().map_or(1, LineSamples::channels);
+            ChannelCount::new(channels as u16).unwrap_or(ChannelCount::MIN)
         }
 
         fn sample_rate(&self) -> SampleRate {
-            SampleRate::new(self.sample_rate).unwrap_or(SampleRate::MIN)
+            let rate = self.0.as_ref().map_or(1, LineSamples::sample_rate);
+            SampleRate::new(rate).unwrap_or(SampleRate::MIN)
         }
 
         fn total_duration(&self) -> Option<Duration> {
@@ -162,8 +160,7 @@ mod with_audio {
         type Decoder = PlayedSamples;
 
         fn decoder(&self) -> PlayedSamples {
-            let LineSound { channels, sample_rate, .. } = self.0;
-            PlayedSamples { samples: self.0.samples(), channels, sample_rate }
+            PlayedSamples(self.0.samples())
         }
     }
 

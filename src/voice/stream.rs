@@ -236,9 +236,9 @@ impl VoiceStream {
         }
     }
 
-    /// Frames that somebody has listened to.
-    pub(crate) fn heard_frames(&self) -> u64 {
-        self.waiting().heard / self.shared.channels.max(1) as u64
+    /// Forgets what nobody has listened to.
+    pub(super) fn forget_unheard(&self) {
+        self.take(&mut Vec::new(), &mut Vec::new());
     }
 
     /// Frames that nobody has listened to.
@@ -246,10 +246,11 @@ impl VoiceStream {
         self.waiting().unheard.len() / self.shared.channels.max(1) + self.captured_waiting()
     }
 
-    /// Exchanges what waits for an empty buffer, so that nobody who pushes waits for who listens, and adds when it arrived;
-    /// tells whether that was all there will ever be.
+    /// Exchanges what waits for an empty buffer, so that nobody who pushes waits for who listens, and tells when it arrived, in frames
+    /// of what is handed over; and whether that was all there will ever be.
     pub(crate) fn take(&self, heard: &mut Vec<f32>, marks: &mut Vec<Mark>) -> bool {
         heard.clear();
+        marks.clear();
         let mut waiting = self.waiting();
         match &self.shared.kind {
             Kind::Captured(reader) => {
@@ -260,6 +261,8 @@ impl VoiceStream {
                 marks.append(&mut waiting.marks);
             }
         }
+        let before = waiting.heard / self.shared.channels.max(1) as u64;
+        marks.iter_mut().for_each(|mark| mark.end = mark.end.saturating_sub(before));
         waiting.heard += heard.len() as u64;
         waiting.finished
     }
@@ -337,7 +340,7 @@ mod tests {
         assert_eq!(marks, [100], "what was forgotten has no moment any more");
         assert!(!voice.has_news());
         voice.push(&[0.0; 6]);
-        assert_eq!(take(&voice).1, [102]);
+        assert_eq!(take(&voice).1, [2], "of what was taken now");
     }
 
     #[test]

@@ -215,13 +215,13 @@ impl Utterance {
         self.stream().is_none_or(VoiceStream::is_finished)
     }
 
-    /// Whether there is something for the networks to hear.
-    fn has_news(&self) -> bool {
-        match &self.sound {
-            Some(Sound::Recorded(_)) => true,
-            Some(Sound::Stream(voice)) => voice.has_news(),
-            None => false,
-        }
+    /// Takes poses and meshes that were computed, and forgets those that are over.
+    fn store(&mut self, poses: &mut Vec<FacePose>, meshes: &mut Vec<FaceGeometry>) {
+        let (heard, rate) = (self.clock.seconds(), self.track.frame_rate());
+        self.track.forget_before(heard - 1.0);
+        poses.drain(..).for_each(|pose| self.track.push(pose));
+        self.geometry.forget_before(heard - 0.1, rate);
+        meshes.drain(..).for_each(|mesh| self.geometry.push(mesh));
     }
 
     /// Goes on elsewhere in a recording: the animation begins anew where the track does not reach.
@@ -282,7 +282,7 @@ impl Voice {
         self.current.as_ref().is_some_and(|line| {
             matches!(line.animation, Animation::Waiting | Animation::Ready(_))
                 && line.track.end_seconds() < line.clock.seconds() + ahead_seconds
-                && line.has_news()
+                && line.sound.as_ref().is_some_and(Sound::has_news)
         })
     }
 
@@ -354,22 +354,18 @@ impl Voice {
     pub(crate) fn collect_live(&mut self) -> Option<(Handle<VoiceClip>, String)> {
         let line = self.current.as_mut()?;
         let Animation::Live(link) = &line.animation else { return None };
-        let mut passed = link.passed.lock();
-        line.track.forget_before(line.clock.seconds() - 1.0);
-        passed.poses.drain(..).for_each(|pose| line.track.push(pose));
-        let rate = line.track.frame_rate();
-        line.geometry.forget_before(line.clock.seconds() - 0.1, rate);
-        passed.geometry.drain(..).for_each(|mesh| line.geometry.push(mesh));
+        let exchange = link.passed.clone();
+        let mut passed = exchange.lock();
+        let passed = &mut *passed;
+        line.store(&mut passed.poses, &mut passed.geometry);
         line.moments.extend(passed.moments.drain(..));
         let surplus = line.moments.len().saturating_sub(MOMENTS);
         line.moments.drain(..surplus);
-        let (failure, done) = (passed.failure.take(), passed.done);
-        drop(passed);
-        if let Some(reason) = failure {
+        if let Some(reason) = passed.failure.take() {
             line.animation = Animation::Failed;
             return Some((line.clip.clone(), reason));
         }
-        if done {
+        if passed.done {
             line.animation = Animation::Complete;
         }
         None
@@ -379,11 +375,7 @@ impl Voice {
     pub(crate) fn animated(&mut self, mut line: Line) -> Animated {
         let wanted = [&mut self.current, &mut self.settling].into_iter().flatten().find(|known| known.id == line.id);
         let Some(known) = wanted else { return Animated::Stored };
-        known.track.forget_before(known.clock.seconds() - 1.0);
-        line.poses.drain(..).for_each(|pose| known.track.push(pose));
-        let rate = known.track.frame_rate();
-        known.geometry.forget_before(known.clock.seconds() - 0.1, rate);
-        line.geometry.drain(..).for_each(|mesh| known.geometry.push(mesh));
+        known.store(&mut line.poses, &mut line.geometry);
         if let Some(reason) = line.failure {
             known.animation = Animation::Failed;
             return Animated::Failed { clip: known.clip.clone(), reason };

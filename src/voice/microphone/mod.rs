@@ -343,12 +343,11 @@ pub(crate) fn listen(
             open.stream.with_capture(|reader| reader.set_monitor(producer));
         }
         let stream = open.stream.clone();
-        let stale = (OLD_SECONDS * f64::from(open.format.sample_rate)) as usize;
+        if stream.unheard_frames() as f64 > OLD_SECONDS * f64::from(open.format.sample_rate) {
+            stream.forget_unheard();
+        }
         let outcome = stream.with_capture(|reader| {
             let outcome = if news { reader.configure(&wanted.0, wanted.1) } else { Ok(()) };
-            if reader.waiting() > stale {
-                reader.take(&mut Vec::new(), &mut Vec::new());
-            }
             let input = reader.input();
             (state.level, state.gate_open) = (input.level(), input.is_open());
             (state.noise_floor_db, state.gain_db) = (input.noise_floor_db(), input.applied_gain_db());
