@@ -45,6 +45,8 @@
 //! | feature | default | what it does |
 //! |---|---|---|
 //! | `bevy_audio` | yes | plays the voice through `bevy_audio`, spatial if asked, and follows what is heard |
+//! | `bevy_kira_audio` | no | `voice::KiraVoicePlugin`: `bevy_kira_audio` plays clips |
+//! | `bevy_seedling` | no | `voice::SeedlingVoicePlugin`: `bevy_seedling` plays clips and streams |
 //! | `default_model` | yes | embeds the default voice models, so that no file is needed beside the binary |
 //! | `microphone` | yes | captures microphones through `cpal` |
 //!
@@ -59,6 +61,7 @@
 //! - To see what is decided and when: `RUST_LOG=bevy_talkie=debug,talkie=debug`.
 #![forbid(unsafe_code)]
 
+mod background;
 pub mod face;
 pub mod inference;
 pub mod rig;

@@ -91,7 +91,7 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         Character { shapes: &["mouthPucker", "jawOpen", "mouthClose"], ..default() }.write(folder.path(), "face.glb");
         let mut app = talking_app(folder.path());
-        app.insert_resource(OutputLatency(Duration::ZERO));
+        app.insert_resource(OutputLatency::fixed(Duration::ZERO));
         let log = record_events(&mut app);
         let face = spawn_face(&mut app, "face.glb");
         app.world_mut().get_mut::<VoiceSettings>(face).unwrap().output = VoiceOutput::External;

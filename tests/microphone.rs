@@ -3,7 +3,14 @@
 
 mod common;
 
-use std::{f32::consts::TAU, time::Duration};
+use std::{
+    f32::consts::TAU,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bevy::prelude::*;
 use bevy_talkie::{
@@ -12,7 +19,7 @@ use bevy_talkie::{
     talkie::audio::{AudioClip, VoiceInputSettings},
     voice::{
         LiveLatency,
-        microphone::{CaptureError, VirtualDevice, VirtualMicrophone},
+        microphone::{Capture, CaptureDevice, CaptureError, CaptureSource, VirtualDevice, VirtualMicrophone},
     },
 };
 use common::{FRAME, add_tiny_model, glb::Character, record_events, spawn_face, talking_app, until, weights};
@@ -437,4 +444,55 @@ fn latency_is_right_after_sound_that_nobody_could_listen_to() {
     // Time goes in steps here: what is shown entered within the time that the steps of these frames took.
     assert!(latency.total.percentile(0.5) < begun.elapsed() / 4, "{:?}", latency.total.percentile(0.5));
     assert_eq!(stage.state().dropped_frames(), 0);
+}
+
+/// Counts devices that are open, and takes its time to close one, as sound systems do.
+#[derive(Clone)]
+struct Sluggish(VirtualMicrophone, Arc<AtomicUsize>);
+
+struct Door {
+    _open: Box<dyn Send + Sync>,
+    count: Arc<AtomicUsize>,
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        std::thread::sleep(Duration::from_millis(60));
+        self.count.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl CaptureSource for Sluggish {
+    fn devices(&self) -> Result<Vec<CaptureDevice>, CaptureError> {
+        self.0.devices()
+    }
+
+    fn default_device(&self) -> Option<String> {
+        self.0.default_device()
+    }
+
+    fn open(&self, device: Option<&str>) -> Result<Capture, CaptureError> {
+        let capture = self.0.open(device)?;
+        self.1.fetch_add(1, Ordering::AcqRel);
+        Ok(Capture { stream: Box::new(Door { _open: capture.stream, count: self.1.clone() }), ..capture })
+    }
+}
+
+#[test]
+fn the_world_does_not_end_before_its_devices_are_closed() {
+    // Taken away in the last frame, or open to the end.
+    for taken_away in [true, false] {
+        let mut stage = Stage::closed(buzz(48_000, 1, 2.0), VirtualDevice::default());
+        let open = Arc::new(AtomicUsize::new(0));
+        stage.app.insert_resource(Microphones::new(Sluggish(stage.device.clone(), open.clone())));
+        stage.open();
+        assert_eq!(open.load(Ordering::Acquire), 1);
+        if taken_away {
+            let begun = std::time::Instant::now();
+            stage.app.world_mut().entity_mut(stage.face).remove::<Microphone>();
+            assert!(begun.elapsed() < Duration::from_millis(50), "a frame waited for a device");
+        }
+        drop(stage);
+        assert_eq!(open.load(Ordering::Acquire), 0);
+    }
 }

@@ -25,6 +25,7 @@ use super::{
     model::{DefaultModelErrors, is_default},
 };
 use crate::{
+    background::Background,
     face::{Emotions, TalkingFace},
     rig::BundleMeshes,
     voice::{Animated, Mark, Sound, SpeechFailed, Voice},
@@ -347,6 +348,7 @@ pub(super) fn dispatch(
     emotion_models: Res<Assets<EmotionModel>>,
     server: Res<AssetServer>,
     default_errors: Option<Res<DefaultModelErrors>>,
+    background: Res<Background>,
 ) {
     let mut gathered: Vec<(FaceModel, Vec<Line>)> = Vec::new();
     for (entity, face, emotions, settings, has_meshes, mut voice) in &mut voices {
@@ -416,6 +418,11 @@ pub(super) fn dispatch(
         }
     }
     for (model, lines) in gathered {
-        batches.0.insert(model.key(), AsyncComputeTaskPool::get().spawn(async move { run(&model, lines) }));
+        let (key, work) = (model.key(), background.work());
+        let task = AsyncComputeTaskPool::get().spawn(async move {
+            let _work = work;
+            run(&model, lines)
+        });
+        batches.0.insert(key, task);
     }
 }

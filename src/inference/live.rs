@@ -134,6 +134,18 @@ impl LiveVoices {
     }
 }
 
+impl Drop for LiveVoices {
+    /// The thread is not left in the engine while the process ends.
+    fn drop(&mut self) {
+        let Some(Running { sender, handle, .. }) = self.thread.take() else { return };
+        drop(sender);
+        handle.thread().unpark();
+        if handle.join().is_err() {
+            bevy_log::error!("talkie: the thread for live voices had panicked");
+        }
+    }
+}
+
 impl Running {
     fn start() -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel();

@@ -28,7 +28,7 @@ pub(crate) use batch::Line;
 pub(crate) use live::{Exchange, Moment, Way};
 pub use model::{EmotionModel, EmotionModelLoader, FaceModel, FaceModelError, FaceModelLoader, LIVE_MODEL};
 
-use crate::TalkieSystems;
+use crate::{TalkieSystems, background::Background};
 
 /// Loads models and runs them. See [`TalkiePlugins`](crate::TalkiePlugins).
 #[derive(Debug, Clone, Default)]
@@ -89,6 +89,7 @@ impl Plugin for InferencePlugin {
     fn build(&self, app: &mut App) {
         // Now, and not in a system: the process has one engine, and models may load as soon as the app runs.
         let runtime = Runtime::init(self.runtime.clone());
+        Background::of(app);
         app.init_asset::<FaceModel>()
             .init_asset_loader::<FaceModelLoader>()
             .init_asset::<EmotionModel>()

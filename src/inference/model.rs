@@ -3,12 +3,13 @@
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Weak},
 };
 
 use bevy_asset::{
     Asset, AssetId, AssetLoader, AssetPath, Handle, LoadContext, ReadAssetBytesError, io::Reader, uuid_handle,
 };
+use bevy_ecs::world::{FromWorld, World};
 use bevy_reflect::TypePath;
 use talkie::{
     animation::FrameRate,
@@ -19,6 +20,8 @@ use talkie::{
         audio2face::{BundleFiles, BundleSource, EmotionBundle},
     },
 };
+
+use crate::background::Background;
 
 /// A loaded model bundle, to be shared by any number of faces: one of ours, or one of NVIDIA's Audio2Face-3D as it is
 /// published.
@@ -148,8 +151,14 @@ pub enum FaceModelError {
 }
 
 /// Loads [`FaceModel`]s from bundle folders.
-#[derive(Debug, Clone, Copy, Default, TypePath)]
-pub struct FaceModelLoader;
+#[derive(Debug, Clone, TypePath)]
+pub struct FaceModelLoader(Weak<()>);
+
+impl FromWorld for FaceModelLoader {
+    fn from_world(world: &mut World) -> Self {
+        Self(world.get_resource_or_init::<Background>().later())
+    }
+}
 
 impl AssetLoader for FaceModelLoader {
     type Asset = FaceModel;
@@ -163,6 +172,7 @@ impl AssetLoader for FaceModelLoader {
         load_context: &mut LoadContext<'_>,
     ) -> Result<FaceModel, FaceModelError> {
         let mut files = Files::read(reader, load_context).await?;
+        let _work = self.0.upgrade();
         let model = talkie::model::FaceModel::load_source(&mut files.source(), settings, Runtime::global())?;
         Ok(FaceModel::new(model))
     }
@@ -173,8 +183,14 @@ impl AssetLoader for FaceModelLoader {
 }
 
 /// Loads [`EmotionModel`]s from bundle folders.
-#[derive(Debug, Clone, Copy, Default, TypePath)]
-pub struct EmotionModelLoader;
+#[derive(Debug, Clone, TypePath)]
+pub struct EmotionModelLoader(Weak<()>);
+
+impl FromWorld for EmotionModelLoader {
+    fn from_world(world: &mut World) -> Self {
+        Self(world.get_resource_or_init::<Background>().later())
+    }
+}
 
 impl AssetLoader for EmotionModelLoader {
     type Asset = EmotionModel;
@@ -188,6 +204,7 @@ impl AssetLoader for EmotionModelLoader {
         load_context: &mut LoadContext<'_>,
     ) -> Result<EmotionModel, FaceModelError> {
         let mut files = Files::read(reader, load_context).await?;
+        let _work = self.0.upgrade();
         let mut source = files.source();
         let bundle = EmotionBundle::load(&mut source)?;
         let (path, onnx) = source.read_any(&bundle.files.network_candidates())?;
@@ -279,7 +296,7 @@ mod default_model {
     use bevy_ecs::{
         resource::Resource,
         schedule::{IntoScheduleConfigs, common_conditions::resource_exists},
-        system::{Commands, ResMut},
+        system::{Commands, Res, ResMut},
     };
     use bevy_tasks::{AsyncComputeTaskPool, Task, futures::check_ready};
     use talkie::{
@@ -288,7 +305,7 @@ mod default_model {
     };
 
     use super::{DefaultModelErrors, FaceModel, LIVE_MODEL};
-    use crate::TalkieSystems;
+    use crate::{TalkieSystems, background::Background};
 
     /// A bundle within the binary, and the handle that stands for it.
     struct Embedded {
@@ -322,9 +339,14 @@ mod default_model {
     /// Loads the embedded models in the background, each by itself, and puts them where the default handles point.
     pub(crate) fn embed_default(app: &mut App) {
         app.init_resource::<DefaultModelErrors>()
-            .add_systems(Startup, |mut commands: Commands| {
+            .add_systems(Startup, |mut commands: Commands, background: Res<Background>| {
                 let start = |embedded: &'static Embedded| {
-                    (embedded.handle.id(), AsyncComputeTaskPool::get().spawn(async { load(embedded) }))
+                    let work = background.work();
+                    let task = AsyncComputeTaskPool::get().spawn(async move {
+                        let _work = work;
+                        load(embedded)
+                    });
+                    (embedded.handle.id(), task)
                 };
                 commands.insert_resource(Loading(EMBEDDED.iter().map(start).collect()));
             })

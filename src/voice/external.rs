@@ -1,6 +1,6 @@
 //! Lines that another audio engine plays.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bevy_ecs::component::Component;
 use bevy_platform::cell::SyncCell;
@@ -37,10 +37,13 @@ pub struct ExternalLine {
     pub paused: bool,
     /// Whether it begins again at its end. The position goes on counting.
     pub looped: bool,
+    /// Whether it shall come from where it is, which is where the speaker is.
+    pub spatial: bool,
     pub(super) seek: Option<f64>,
     sound: Option<Arc<AudioClip>>,
     samples: Option<SyncCell<LineSamples>>,
     position: Option<f64>,
+    latency: Option<Duration>,
     ended: bool,
 }
 
@@ -51,10 +54,12 @@ impl ExternalLine {
             speed: settings.sane_speed(),
             paused,
             looped,
+            spatial: settings.spatial,
             seek: None,
             sound: line.recording(),
             samples: Some(SyncCell::new(line.samples()?)),
             position: None,
+            latency: None,
             ended: false,
         })
     }
@@ -79,12 +84,23 @@ impl ExternalLine {
         self.seek.take()
     }
 
-    /// Tells where the engine is, in seconds from the start of the line: what it plays now, or as it is heard, if
-    /// [`OutputLatency`](super::OutputLatency) is set to zero.
+    /// Tells where the engine is, in seconds from the start of the line: what it plays now, or what is heard, if
+    /// [`set_latency`](Self::set_latency) says zero.
     pub fn report(&mut self, position: f64) {
         if position.is_finite() {
             self.position = Some(position);
         }
+    }
+
+    /// Tells how long after the engine took a sample it is heard, for an engine that knows. Otherwise
+    /// [`OutputLatency`](super::OutputLatency) counts.
+    pub fn set_latency(&mut self, latency: Duration) {
+        self.latency = Some(latency);
+    }
+
+    /// How late it is heard, if the engine said so.
+    pub(super) fn latency(&self) -> Option<Duration> {
+        self.latency
     }
 
     /// Tells that the engine has played it to its end.

@@ -5,10 +5,15 @@ mod clock;
 mod event;
 mod external;
 mod geometry;
+#[cfg(feature = "bevy_kira_audio")]
+mod kira;
 mod latency;
 pub mod microphone;
+mod output;
 mod playback;
 mod plugin;
+#[cfg(feature = "bevy_seedling")]
+mod seedling;
 mod sound;
 mod stream;
 mod utterance;
@@ -16,19 +21,22 @@ mod utterance;
 use std::{collections::VecDeque, time::Duration};
 
 use bevy_asset::{Assets, Handle};
-use bevy_ecs::{
-    component::Component, entity::Entity, name::Name, resource::Resource, system::EntityCommands, world::EntityWorldMut,
-};
+use bevy_ecs::{component::Component, entity::Entity, name::Name, system::EntityCommands, world::EntityWorldMut};
 use talkie::animation::{FacePose, FaceTrack};
 
 pub(crate) use clip::Sound;
 pub use clip::{VoiceClip, VoiceClipError, VoiceClipLoader};
 pub use event::{SpeechFailed, SpeechFinished, SpeechInterrupted, SpeechStarted, SpeechUnderrun};
 pub use external::ExternalLine;
+#[cfg(feature = "bevy_kira_audio")]
+pub use kira::KiraVoicePlugin;
 pub use latency::{Latencies, LiveLatency};
+pub use output::OutputLatency;
 pub use playback::LineSamples;
 pub use plugin::VoicePlugin;
 pub(crate) use plugin::speak;
+#[cfg(feature = "bevy_seedling")]
+pub use seedling::{LineNode, SeedlingVoicePlugin};
 pub(crate) use stream::Mark;
 pub use stream::VoiceStream;
 pub(crate) use utterance::Animated;
@@ -36,19 +44,6 @@ use utterance::{Held, Stage, Utterance};
 
 /// How a finished line settles: time in which the last pose gives way to rest.
 const SETTLE: Duration = Duration::from_millis(180);
-
-/// How long after a sample was handed to the audio device it is heard. Only matters where sound is played.
-///
-/// `bevy_audio` cannot ask the device. The default of 60 ms fits its buffering on desktop systems; a Bluetooth headset may
-/// need 200 ms and more.
-#[derive(Resource, Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutputLatency(pub Duration);
-
-impl Default for OutputLatency {
-    fn default() -> Self {
-        Self(Duration::from_millis(60))
-    }
-}
 
 /// What plays the voice of a character.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

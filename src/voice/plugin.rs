@@ -92,7 +92,7 @@ pub(crate) fn speak(
                 paused: voice.paused,
                 last_id: &mut voice.last_id,
                 audible: audible.0,
-                latency: latency.0,
+                latency: latency.get(),
                 delta: time.delta(),
                 real_delta: real.delta(),
             };
@@ -113,10 +113,10 @@ pub(crate) fn speak(
             }
         }
         if let Some(line) = &mut voice.settling {
+            // Silent for a frame before it is taken away, so that nothing clicks.
+            let is_over = matches!(line.stage, Stage::Settling { elapsed, fade } if elapsed >= fade);
             settle(&mut sinks, line, settings, real.delta(), time.delta());
-            if matches!(line.stage, Stage::Settling { elapsed, fade } if elapsed >= fade)
-                && let Some(line) = voice.settling.take()
-            {
+            if is_over && let Some(line) = voice.settling.take() {
                 voice.retired.extend(line.player.as_ref().map(|player| player.entity));
             }
         }
@@ -207,7 +207,7 @@ impl Frame<'_, '_, '_, '_, '_> {
                 match player.and_then(|player| self.sinks.report(player.entity, &player.state)) {
                     Some(_) if player.is_some_and(|player| self.sinks.is_seeking(player.entity, &player.state)) => {}
                     Some(sink) => {
-                        line.clock.follow(self.real_delta, sink, self.latency);
+                        line.clock.follow(self.real_delta, sink, self.latency_of(line));
                         if line.clock.has_begun() {
                             self.start(line, Stage::Playing);
                         }
@@ -227,7 +227,7 @@ impl Frame<'_, '_, '_, '_, '_> {
                 match player.and_then(|player| self.sinks.report(player.entity, &player.state)) {
                     Some(sink) if sink.paused || !is_seeking => {
                         self.note_underrun(line, sink.starved && !sink.paused);
-                        line.clock.follow(self.real_delta, sink, self.latency);
+                        line.clock.follow(self.real_delta, sink, self.latency_of(line));
                     }
                     // The device has not followed yet.
                     Some(_) => {}
@@ -271,6 +271,11 @@ impl Frame<'_, '_, '_, '_, '_> {
             Stage::Settling { .. } => return Progress::Ends,
         }
         Progress::Goes
+    }
+
+    /// How late a line is heard.
+    fn latency_of(&self, line: &Utterance) -> Duration {
+        line.player.as_ref().and_then(|player| self.sinks.latency(player.entity)).unwrap_or(self.latency)
     }
 
     fn frames_without_sink(&self) -> u32 {
@@ -342,7 +347,7 @@ impl Frame<'_, '_, '_, '_, '_> {
         // What was heard before is still on its way to the ear.
         let behind = if let Some(player) = &line.player {
             self.sinks.seek(player.entity, &player.state, seconds);
-            self.latency.as_secs_f64()
+            self.latency_of(line).as_secs_f64()
         } else {
             0.0
         };

@@ -1,5 +1,7 @@
 //! What plays a line: `bevy_audio`, another engine of the game, or nothing.
 
+use std::time::Duration;
+
 use bevy_ecs::{
     entity::Entity,
     hierarchy::ChildOf,
@@ -34,6 +36,11 @@ impl Sinks<'_, '_> {
             Ok(line) => line.sink_report(state),
             Err(_) => self.bevy.report(player, state),
         }
+    }
+
+    /// How late its engine is heard, if it said so.
+    pub(crate) fn latency(&self, player: Entity) -> Option<Duration> {
+        self.external.get(player).ok()?.latency()
     }
 
     pub(crate) fn set_volume(&mut self, player: Entity, volume: f32) {
@@ -117,6 +124,7 @@ mod with_audio {
     use super::super::{
         VoiceClip, VoiceSettings,
         clock::SinkReport,
+        output,
         playback::{LineSamples, LineSound, PlaybackState},
     };
 
@@ -169,6 +177,7 @@ mod with_audio {
         app.init_asset::<VoiceClip>();
         if app.is_plugin_added::<AudioPlugin>() {
             app.add_audio_source::<PlayedLine>();
+            output::measure(app, output::Buffering::Bevy);
         }
     }
 

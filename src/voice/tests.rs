@@ -109,7 +109,7 @@ impl Stage {
         ));
         app.insert_resource(TimeUpdateStrategy::ManualDuration(FRAME))
             .insert_resource(Audible(true))
-            .insert_resource(OutputLatency(Duration::from_secs_f64(LATENCY + 0.005)))
+            .insert_resource(OutputLatency::fixed(Duration::from_secs_f64(LATENCY + 0.005)))
             .init_asset::<PlayedLine>()
             .init_resource::<Events>()
             .add_systems(PreUpdate, (open_sinks, take_samples))

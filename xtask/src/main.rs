@@ -10,6 +10,7 @@ use std::{
 };
 
 mod demo;
+mod document;
 mod onnxruntime;
 mod packages;
 
@@ -25,12 +26,15 @@ cargo xtask <task>
 
 /// The features of the workspace that everything is built with. One set for all tasks: another would build half of the
 /// workspace once more.
-const FEATURES: &[&str] = &["--features", "talkie/cli"];
+const FEATURES: &[&str] = &["--features", "talkie/cli,bevy_talkie/bevy_kira_audio,bevy_talkie/bevy_seedling"];
 
 /// Why a task stopped.
 type Outcome = Result<(), String>;
 
 fn main() -> ExitCode {
+    if let Some(rustdoc) = env::var_os(document::RUSTDOC) {
+        return document::run(&rustdoc);
+    }
     let mut arguments = env::args().skip(1);
     let task = arguments.next().unwrap_or_default();
     let rest: Vec<String> = arguments.collect();
@@ -89,19 +93,27 @@ fn train(arguments: &[String]) -> Outcome {
 
 fn ci() -> Outcome {
     setup()?;
+    packages::install(&[packages::SOUND])?;
     run(&mut cargo_command(&["fmt", "--all", "--check"]))?;
     // `cargo clippy` is this driver behind `cargo check`, which compiles every dependency once more. Behind `cargo build` it lints
     // what is built anyway.
-    let driver = clippy_driver()?;
-    LINTS.get_or_init(|| driver);
+    // In the same way the tests of the documentation make the documentation.
+    let lints = Lints { driver: clippy_driver()?, documents: env::current_exe().map_err(|error| error.to_string())? };
+    LINTS.get_or_init(|| lints);
     test(&[])?;
     cargo(&["build", "--workspace", "--examples", "--benches"], &[], &[])?;
-    demo::first_line()?;
-    run(cargo_command(&["doc", "--workspace", "--no-deps"]).args(FEATURES).env("RUSTDOCFLAGS", "-D warnings"))
+    demo::first_line()
 }
 
-/// The compiler that lints what it compiles, where everything is to be linted with warnings denied.
-static LINTS: OnceLock<PathBuf> = OnceLock::new();
+/// What looks at everything, with warnings denied, while it is built and tested.
+static LINTS: OnceLock<Lints> = OnceLock::new();
+
+struct Lints {
+    /// The compiler that lints what it compiles.
+    driver: PathBuf,
+    /// This program, which documents what it tests.
+    documents: PathBuf,
+}
 
 /// The compiler of clippy, which comes with the toolchain.
 fn clippy_driver() -> Result<PathBuf, String> {
@@ -129,7 +141,9 @@ fn target() -> PathBuf {
 fn cargo_command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(arguments);
-    if let Some(driver) = LINTS.get() {
+    if let Some(Lints { driver, documents }) = LINTS.get() {
+        command.env(document::RUSTDOC, env::var_os("RUSTDOC").unwrap_or_else(|| "rustdoc".into()));
+        command.env("RUSTDOC", documents);
         // As `cargo clippy -- -D warnings` passes it on.
         command.env("RUSTC_WORKSPACE_WRAPPER", driver);
         command.env("CLIPPY_ARGS", ["-D", "warnings", ""].join("__CLIPPY_HACKERY__"));

@@ -8,6 +8,8 @@ use crate::{Outcome, run, succeeds};
 pub(crate) const BUILD: &[&str] = &["pkg-config", "libasound2-dev", "libudev-dev"];
 /// To render without a GPU: the Vulkan loader and a software driver.
 pub(crate) const RENDER: &[&str] = &["libvulkan1", "mesa-vulkan-drivers"];
+/// To test what is heard, without a sound card. Not for the machines of people: it might take the place of their sound server.
+pub(crate) const SOUND: &[&str] = &["pulseaudio", "libasound2-plugins"];
 /// To make a video of pictures and sound.
 pub(crate) const VIDEO: &[&str] = &["ffmpeg"];
 /// To open a window under X11.

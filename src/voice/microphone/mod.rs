@@ -8,7 +8,10 @@ mod capture;
 mod cpal;
 mod virtual_device;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use bevy_app::{App, PostUpdate};
 use bevy_asset::{Assets, Handle};
@@ -34,7 +37,10 @@ pub use self::cpal::SystemMicrophones;
 pub use self::virtual_device::{VirtualDevice, VirtualMicrophone};
 
 use super::{Queued, Voice, VoiceClip, VoiceSettings, VoiceStream, playback::LineSound, plugin::Audible, sound};
-use crate::TalkieSystems;
+use crate::{
+    TalkieSystems,
+    background::{Background, Work},
+};
 
 /// The first pause before a device is tried again, and the longest: each is twice as long as the one before.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -108,7 +114,7 @@ enum Link {
     #[default]
     Idle,
     Opening {
-        task: Task<Result<Capture, CaptureError>>,
+        task: Task<(Result<Capture, CaptureError>, Work)>,
         wanted: Option<String>,
         retry: Duration,
     },
@@ -129,6 +135,7 @@ struct OpenLink {
     clip: Handle<VoiceClip>,
     fault: CaptureFault,
     keeps_open: Option<Box<dyn Send + Sync>>,
+    background: Weak<()>,
     /// Frames that were written when it was looked at, and for how long that did not change.
     written: u64,
     silent: Duration,
@@ -137,13 +144,23 @@ struct OpenLink {
     around: Option<Task<Option<String>>>,
 }
 
+impl OpenLink {
+    /// Closes it elsewhere, since that waits for the thread of the device. Where the world ends, so does `drop`, and waits.
+    fn close(&mut self) {
+        if let (Some(open), Some(pool)) = (self.keeps_open.take(), IoTaskPool::try_get()) {
+            let work = self.background.upgrade();
+            pool.spawn(async move {
+                drop(open);
+                drop(work);
+            })
+            .detach();
+        }
+    }
+}
+
 impl Drop for OpenLink {
     fn drop(&mut self) {
         self.stream.finish();
-        // Closing waits for the thread of the device.
-        if let (Some(open), Some(pool)) = (self.keeps_open.take(), IoTaskPool::try_get()) {
-            pool.spawn(async move { drop(open) }).detach();
-        }
     }
 }
 
@@ -222,6 +239,9 @@ impl MicrophoneState {
 
     fn close(&mut self, link: Link) {
         self.dropped_before += core::mem::take(&mut self.dropped);
+        if let Link::Open(open) = &mut self.link {
+            open.close();
+        }
         self.link = link;
         (self.told, self.recording) = (None, false);
         (self.level, self.gate_open) = (Level::default(), false);
@@ -234,13 +254,21 @@ impl MicrophoneState {
 pub struct Microphones {
     source: Arc<dyn CaptureSource>,
     devices: Result<Vec<CaptureDevice>, CaptureError>,
-    looking: Option<Task<Result<Vec<CaptureDevice>, CaptureError>>>,
+    looking: Looking,
+}
+
+#[derive(Default)]
+enum Looking {
+    #[default]
+    No,
+    Wanted,
+    Now(Task<Result<Vec<CaptureDevice>, CaptureError>>),
 }
 
 impl Microphones {
     /// Microphones of another source than the system, such as a [`VirtualMicrophone`].
     pub fn new(source: impl CaptureSource) -> Self {
-        Self { source: Arc::new(source), devices: Ok(Vec::new()), looking: None }
+        Self { source: Arc::new(source), devices: Ok(Vec::new()), looking: Looking::No }
     }
 
     /// What could be opened when it was looked for last, or why nobody knows.
@@ -253,15 +281,14 @@ impl Microphones {
 
     /// Looks for devices; they are known some frames later.
     pub fn refresh(&mut self) {
-        if self.looking.is_none() {
-            let source = self.source.clone();
-            self.looking = Some(IoTaskPool::get().spawn(async move { source.devices() }));
+        if !self.is_refreshing() {
+            self.looking = Looking::Wanted;
         }
     }
 
     /// Whether it is being looked for devices.
     pub fn is_refreshing(&self) -> bool {
-        self.looking.is_some()
+        !matches!(self.looking, Looking::No)
     }
 }
 
@@ -270,16 +297,29 @@ pub(super) fn register(app: &mut App) {
     if !app.world().contains_resource::<Microphones>() {
         app.insert_resource(Microphones::new(SystemMicrophones));
     }
+    Background::of(app);
     app.add_systems(PostUpdate, (look, listen).chain().in_set(TalkieSystems::Voice).before(super::speak))
         .add_observer(stop);
 }
 
-/// Takes the list of devices that was asked for.
-fn look(microphones: Option<ResMut<Microphones>>) {
+/// Asks for the list of devices, and takes it.
+fn look(microphones: Option<ResMut<Microphones>>, background: Res<Background>) {
     let Some(mut microphones) = microphones else { return };
-    if let Some(found) = microphones.looking.as_mut().and_then(check_ready) {
-        microphones.looking = None;
-        microphones.devices = found;
+    match &mut microphones.looking {
+        Looking::No => {}
+        Looking::Wanted => {
+            let (source, work) = (microphones.source.clone(), background.work());
+            let task = IoTaskPool::get().spawn(async move {
+                let _work = work;
+                source.devices()
+            });
+            microphones.looking = Looking::Now(task);
+        }
+        Looking::Now(task) => {
+            let Some(found) = check_ready(task) else { return };
+            microphones.looking = Looking::No;
+            microphones.devices = found;
+        }
     }
 }
 
@@ -300,6 +340,7 @@ type Listener = (Entity, &'static Microphone, &'static mut MicrophoneState, &'st
 pub(crate) fn listen(
     mut microphones: Query<Listener>,
     source: Option<Res<Microphones>>,
+    background: Res<Background>,
     mut clips: ResMut<Assets<VoiceClip>>,
     mut sinks: sound::Sinks,
     audible: Res<Audible>,
@@ -316,7 +357,7 @@ pub(crate) fn listen(
             }
             continue;
         };
-        step(state, microphone, source, &mut clips, time.delta());
+        step(state, microphone, source, &background, &mut clips, time.delta());
         let Link::Open(open) = &mut state.link else {
             if let Some(player) = state.monitor.take() {
                 commands.entity(player).try_despawn();
@@ -367,20 +408,21 @@ fn step(
     state: &mut MicrophoneState,
     microphone: &Microphone,
     source: &Microphones,
+    background: &Background,
     clips: &mut Assets<VoiceClip>,
     delta: Duration,
 ) {
     let open = |retry: Duration| {
         let (source, wanted) = (source.source.clone(), microphone.device.clone());
-        let device = wanted.clone();
-        let task = IoTaskPool::get().spawn(async move { source.open(device.as_deref()) });
+        let (device, work) = (wanted.clone(), background.work());
+        let task = IoTaskPool::get().spawn(async move { (source.open(device.as_deref()), work) });
         Link::Opening { task, wanted, retry }
     };
     let changed = |wanted: &Option<String>| *wanted != microphone.device;
     match &mut state.link {
         Link::Idle => state.link = open(FIRST_RETRY),
         Link::Opening { task, wanted, retry } => {
-            let Some(outcome) = check_ready(task) else { return };
+            let Some((outcome, _work)) = check_ready(task) else { return };
             let (wanted, retry) = (wanted.take(), *retry);
             match outcome {
                 Ok(_) if changed(&wanted) => state.link = open(FIRST_RETRY),
@@ -397,6 +439,7 @@ fn step(
                         clip,
                         fault,
                         keeps_open: Some(capture.stream),
+                        background: background.later(),
                         written: 0,
                         silent: Duration::ZERO,
                         retry,
@@ -418,8 +461,11 @@ fn step(
             }
             link.looked += delta;
             if link.wanted.is_none() && link.looked >= LOOK_AROUND && link.around.is_none() {
-                let source = source.source.clone();
-                link.around = Some(IoTaskPool::get().spawn(async move { source.default_device() }));
+                let (source, work) = (source.source.clone(), background.work());
+                link.around = Some(IoTaskPool::get().spawn(async move {
+                    let _work = work;
+                    source.default_device()
+                }));
             }
             let mut other_default = false;
             if let Some(default) = link.around.as_mut().and_then(check_ready) {

@@ -175,9 +175,41 @@ fn start(options: RuntimeOptions) -> Result<Runtime, RuntimeError> {
 
 #[cfg(feature = "tract")]
 fn start_tract(passed_over: Vec<Attempt>) -> Result<Runtime, RuntimeError> {
-    ort::set_api(ort_tract::api());
+    ort::set_api(tract_api::patched());
     let environment = build(ort::init(), Backend::Tract)?;
     Ok(Runtime { backend: Backend::Tract, version: "embedded".into(), library: None, passed_over, environment })
+}
+
+/// The interface of tract, without a leak.
+///
+/// `ort` 2.0.0-rc.14 asks for the type of every output of every run, and where that is a tensor it neither looks at the answer nor
+/// gives it back. With tract everything is a tensor, so all it gets is a pointer to nothing in particular.
+#[cfg(feature = "tract")]
+mod tract_api {
+    use ort::sys::{OrtApi, OrtStatusPtr, OrtTypeInfo, OrtValue};
+
+    static UNREAD: u8 = 0;
+
+    pub(super) fn patched() -> OrtApi {
+        OrtApi { GetTypeInfo: type_of, ReleaseTypeInfo: release, ..ort_tract::api() }
+    }
+
+    fn unread() -> *mut OrtTypeInfo {
+        (&raw const UNREAD).cast_mut().cast()
+    }
+
+    unsafe extern "system" fn type_of(_: *const OrtValue, out: *mut *mut OrtTypeInfo) -> OrtStatusPtr {
+        // SAFETY: whoever calls this has room for the answer, as the interface demands.
+        unsafe { *out = unread() };
+        OrtStatusPtr::default()
+    }
+
+    unsafe extern "system" fn release(info: *mut OrtTypeInfo) {
+        if info != unread() {
+            // SAFETY: everything else comes from tract, and is given back once.
+            unsafe { (ort_tract::api().ReleaseTypeInfo)(info) };
+        }
+    }
 }
 
 #[cfg(not(feature = "tract"))]
