@@ -98,9 +98,12 @@ fn decibels(volume: f32) -> Decibels {
     Decibels(if volume > 0.001 { 20.0 * volume.log10() } else { Decibels::SILENCE.0 })
 }
 
+/// A line that the engine knows nothing of yet.
+type NewLine = (Entity, &'static mut ExternalLine, Option<&'static mut Preparing>);
+
 /// Copies new lines and lets the engine begin them.
 fn prepare(
-    mut lines: Query<(Entity, &mut ExternalLine, Option<&mut Preparing>), (Without<Playing>, Without<Refused>)>,
+    mut lines: Query<NewLine, (Without<Playing>, Without<Refused>)>,
     mut sources: ResMut<Assets<AudioSource>>,
     audio: Res<Audio>,
     mut commands: Commands,
@@ -252,4 +255,52 @@ fn leave(mut leaving: ResMut<Leaving>, mut instances: ResMut<Assets<AudioInstanc
         instance.stop(SOFT);
         false
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn playing(length: f64, looped: bool) -> Playing {
+        Playing {
+            source: Handle::default(),
+            instance: Handle::default(),
+            length,
+            rounds: 0.0,
+            position: 0.0,
+            sent: None,
+            volume: 1.0,
+            speed: 1.0,
+            paused: false,
+            looped,
+        }
+    }
+
+    #[test]
+    fn rounds_are_counted_and_a_sound_that_is_not_repeated_has_none() {
+        let mut line = playing(2.0, true);
+        let heard: Vec<f64> = [0.5, 1.9, 0.1, 1.0, 1.95, 0.0].map(|position| line.locate(position)).to_vec();
+        assert_eq!(heard, [0.5, 1.9, 2.1, 3.0, 3.95, 4.0]);
+        // It is not repeated any more: what was played before still counts.
+        line.looped = false;
+        assert_eq!(line.locate(1.5), 5.5);
+        let mut line = playing(2.0, false);
+        assert_eq!([1.9, 0.1].map(|position| line.locate(position)), [1.9, 0.1]);
+    }
+
+    #[test]
+    fn a_seek_is_where_it_was_sent_until_the_engine_is_there() {
+        let mut line = playing(2.0, true);
+        line.locate(1.9);
+        assert_eq!((line.turn_to(6.5), line.rounds), (0.5, 3.0));
+        line.sent = Some((0.5, 0));
+        // What the engine says first is old, and is neither shown nor taken for a new round.
+        assert_eq!([1.92, 1.93, 0.51, 0.53].map(|position| line.locate(position)), [6.5, 6.5, 6.51, 6.53]);
+        // An engine that never gets there is believed after a while.
+        line.sent = Some((1.0, 0));
+        let last = (0..ARRIVAL_FRAMES + 1).map(|_| line.locate(0.6)).last();
+        assert_eq!(last, Some(6.6));
+        assert_eq!((playing(2.0, false).turn_to(2.5), decibels(0.0).0), (2.5, Decibels::SILENCE.0));
+        assert!((decibels(0.5).0 + 6.02).abs() < 0.01);
+    }
 }

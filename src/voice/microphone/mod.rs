@@ -337,6 +337,7 @@ fn stop(removed: On<Remove, Microphone>, mut states: Query<&mut MicrophoneState>
 type Listener = (Entity, &'static Microphone, &'static mut MicrophoneState, &'static mut Voice, &'static VoiceSettings);
 
 /// Takes every microphone one frame further.
+#[expect(clippy::too_many_arguments, reason = "a system's parameters")]
 pub(crate) fn listen(
     mut microphones: Query<Listener>,
     source: Option<Res<Microphones>>,
