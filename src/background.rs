@@ -1,7 +1,10 @@
 //! What still works in the background when a game ends.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -15,10 +18,13 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// Makes the end of the world wait for what is in the hands of native libraries in the background. ONNX Runtime and ALSA take
 /// themselves apart when the process ends, and crash it if they are in use then.
 #[derive(Resource, Default)]
-pub(crate) struct Background(Arc<()>);
+pub(crate) struct Background(Work);
 
-/// Held by a task as long as it uses such a library.
-pub(crate) type Work = Arc<()>;
+/// Held by a task as long as it uses such a library. Turns true when the world ends, for a task that can stop sooner.
+pub(crate) type Work = Arc<AtomicBool>;
+
+/// The same for what begins later.
+pub(crate) type WorkLater = Weak<AtomicBool>;
 
 impl Background {
     /// That of an app, which gets one where it has none.
@@ -31,13 +37,14 @@ impl Background {
     }
 
     /// For what begins such work later, if the world is still there.
-    pub(crate) fn later(&self) -> Weak<()> {
+    pub(crate) fn later(&self) -> WorkLater {
         Arc::downgrade(&self.0)
     }
 }
 
 impl Drop for Background {
     fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
         let begun = Instant::now();
         while Arc::strong_count(&self.0) > 1 && begun.elapsed() < LONGEST {
             thread::sleep(Duration::from_millis(1));
@@ -47,8 +54,6 @@ impl Drop for Background {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Mutex},
 };
 
 use bevy_asset::{
@@ -21,7 +21,7 @@ use talkie::{
     },
 };
 
-use crate::background::Background;
+use crate::background::{Background, WorkLater};
 
 /// A loaded model bundle, to be shared by any number of faces: one of ours, or one of NVIDIA's Audio2Face-3D as it is
 /// published.
@@ -152,7 +152,7 @@ pub enum FaceModelError {
 
 /// Loads [`FaceModel`]s from bundle folders.
 #[derive(Debug, Clone, TypePath)]
-pub struct FaceModelLoader(Weak<()>);
+pub struct FaceModelLoader(WorkLater);
 
 impl FromWorld for FaceModelLoader {
     fn from_world(world: &mut World) -> Self {
@@ -184,7 +184,7 @@ impl AssetLoader for FaceModelLoader {
 
 /// Loads [`EmotionModel`]s from bundle folders.
 #[derive(Debug, Clone, TypePath)]
-pub struct EmotionModelLoader(Weak<()>);
+pub struct EmotionModelLoader(WorkLater);
 
 impl FromWorld for EmotionModelLoader {
     fn from_world(world: &mut World) -> Self {

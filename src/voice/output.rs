@@ -60,7 +60,10 @@ pub(super) fn measure(app: &mut bevy_app::App, buffering: Buffering) {
 #[cfg(any(feature = "bevy_audio", feature = "bevy_kira_audio"))]
 mod probe {
     use std::{
-        sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
+        sync::{
+            atomic::Ordering,
+            mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel},
+        },
         thread,
         time::{Duration, Instant},
     };
@@ -78,13 +81,15 @@ mod probe {
     };
 
     use super::{Buffering, OutputLatency};
-    use crate::background::Background;
+    use crate::background::{Background, Work};
 
     /// What a device tells first is not true yet.
     const SETTLES: Duration = Duration::from_millis(300);
     /// So many answers are enough, and so long they are waited for.
     const ANSWERS: usize = 15;
     const PATIENCE: Duration = Duration::from_secs(4);
+    /// How soon it is noticed that the game ends.
+    const LOOK_UP: Duration = Duration::from_millis(50);
     /// What no device is.
     const ABSURD: Duration = Duration::from_secs(3);
 
@@ -101,8 +106,8 @@ mod probe {
                 let work = background.work();
                 // It waits most of the time, which would hold up everything else on a task pool.
                 let asks = move || {
-                    let _ = sender.send(ask(buffering));
-                    drop(work);
+                    // Where the game has ended, nobody wants the answer.
+                    let _ = sender.send(ask(buffering, &work));
                 };
                 match thread::Builder::new().name("talkie output".into()).spawn(asks) {
                     Ok(_) => commands.insert_resource(Probe(SyncCell::new(receiver))),
@@ -141,7 +146,7 @@ mod probe {
     }
 
     /// Plays silence beside the engine and listens to what the callbacks are told.
-    fn ask(buffering: Buffering) -> Answer {
+    fn ask(buffering: Buffering, work: &Work) -> Answer {
         let device = cpal::default_host().default_output_device().ok_or("there is none")?;
         let supported = device.default_output_config().map_err(|error| error.to_string())?;
         let mut config = supported.config();
@@ -154,20 +159,23 @@ mod probe {
         let (sender, told) = sync_channel(1024);
         let stream = open(&device, &config, supported.sample_format(), sender)?;
         stream.play().map_err(|error| error.to_string())?;
-        let mut heard = listen(&told, buffering);
+        let mut heard = listen(&told, buffering, work);
         drop(stream);
         heard.sort_unstable();
         let latency = *heard.get(heard.len() / 2).ok_or("it gives no times")?;
         if latency < ABSURD { Ok(latency) } else { Err(format!("{latency:?} cannot be")) }
     }
 
-    fn listen(told: &Receiver<Told>, buffering: Buffering) -> Vec<Duration> {
+    fn listen(told: &Receiver<Told>, buffering: Buffering, work: &Work) -> Vec<Duration> {
         let begun = Instant::now();
         let mut heard = Vec::new();
-        while heard.len() < ANSWERS
-            && let Some(left) = PATIENCE.checked_sub(begun.elapsed())
-            && let Ok(Told { delay, length }) = told.recv_timeout(left)
-        {
+        while heard.len() < ANSWERS && begun.elapsed() < PATIENCE && !work.load(Ordering::Acquire) {
+            let Told { delay, length } = match told.recv_timeout(LOOK_UP) {
+                Ok(told) => told,
+                Err(RecvTimeoutError::Timeout) => continue,
+                // The device is gone.
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
             // No device is heard at once: one that says so does not know.
             if begun.elapsed() > SETTLES && delay > Duration::ZERO {
                 // Positions move by a whole buffer when the device takes it, so that on average half a buffer is missing.
@@ -227,5 +235,43 @@ mod probe {
         let above = count.max(1).next_power_of_two();
         let below = (above / 2).max(1);
         if count.saturating_sub(below) <= above - count { below } else { above }
+    }
+
+    #[cfg(all(test, feature = "bevy_audio"))]
+    mod tests {
+        use std::sync::Arc;
+
+        use super::*;
+
+        #[test]
+        fn a_device_is_not_listened_to_when_the_game_ends_or_the_device_goes() {
+            let begun = Instant::now();
+            let (sender, told) = sync_channel(1);
+            let work = Work::default();
+            work.store(true, Ordering::Release);
+            assert_eq!(listen(&told, Buffering::Bevy, &work), []);
+            drop(sender);
+            assert_eq!(listen(&told, Buffering::Bevy, &Work::default()), []);
+            assert!(begun.elapsed() < PATIENCE / 2);
+        }
+
+        #[test]
+        fn what_a_device_tells_first_does_not_count() {
+            let (sender, told) = sync_channel(4);
+            let work: Work = Arc::default();
+            let tells = thread::spawn(move || {
+                let told = |delay| Told { delay: Duration::from_millis(delay), length: Duration::from_millis(40) };
+                sender.send(told(500)).unwrap();
+                thread::sleep(SETTLES + LOOK_UP);
+                (0..ANSWERS).for_each(|_| sender.send(told(60)).unwrap());
+            });
+            assert_eq!(listen(&told, Buffering::Bevy, &work), [Duration::from_millis(80); ANSWERS]);
+            tells.join().unwrap();
+        }
+
+        #[test]
+        fn rounding_is_that_of_rodio() {
+            assert_eq!([0, 1, 3, 2_205, 2_400, 4_800].map(nearest_power_of_two), [1, 1, 2, 2_048, 2_048, 4_096]);
+        }
     }
 }

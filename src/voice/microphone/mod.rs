@@ -8,10 +8,7 @@ mod capture;
 mod cpal;
 mod virtual_device;
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bevy_app::{App, PostUpdate};
 use bevy_asset::{Assets, Handle};
@@ -39,7 +36,7 @@ pub use self::virtual_device::{VirtualDevice, VirtualMicrophone};
 use super::{Queued, Voice, VoiceClip, VoiceSettings, VoiceStream, playback::LineSound, plugin::Audible, sound};
 use crate::{
     TalkieSystems,
-    background::{Background, Work},
+    background::{Background, Work, WorkLater},
 };
 
 /// The first pause before a device is tried again, and the longest: each is twice as long as the one before.
@@ -135,7 +132,7 @@ struct OpenLink {
     clip: Handle<VoiceClip>,
     fault: CaptureFault,
     keeps_open: Option<Box<dyn Send + Sync>>,
-    background: Weak<()>,
+    background: WorkLater,
     /// Frames that were written when it was looked at, and for how long that did not change.
     written: u64,
     silent: Duration,
