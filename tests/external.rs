@@ -212,3 +212,24 @@ fn a_line_that_no_engine_plays_is_spoken_all_the_same() {
     assert_eq!(stage.log.of(stage.face), ["started", "finished"]);
     assert_eq!(stage.lines(), 0);
 }
+
+#[test]
+fn an_engine_knows_better_than_the_device_how_late_it_is_and_the_game_better_than_both() {
+    for (fixed, behind) in [(None, 0.1), (Some(200), 0.2)] {
+        let mut stage = Stage::new();
+        let fixed = fixed.map(|latency| OutputLatency::fixed(Duration::from_millis(latency)));
+        stage.app.insert_resource(fixed.unwrap_or_default());
+        let tell = |mut lines: Query<&mut ExternalLine>| {
+            lines.iter_mut().for_each(|mut line| line.set_latency(Duration::from_millis(100)));
+        };
+        stage.app.add_systems(PreUpdate, (tell, play_whole_sounds).chain());
+        stage.say(bursts(4.0));
+        stage.run(60);
+        for _ in 0..30 {
+            stage.run(1);
+            let played = stage.app.world_mut().query::<&Playing>().single(stage.app.world()).unwrap().seconds;
+            let late = played - stage.heard();
+            assert!((late - behind).abs() < 0.02, "{late} s behind the engine, {behind} wanted");
+        }
+    }
+}

@@ -92,8 +92,8 @@ impl ExternalLine {
         }
     }
 
-    /// Tells how long after the engine took a sample it is heard, for an engine that knows. Otherwise
-    /// [`OutputLatency`](super::OutputLatency) counts.
+    /// Tells how long after the engine took a sample it is heard, for an engine that knows better than the device that was asked. What
+    /// the game [fixed](super::OutputLatency::fixed) counts more.
     pub fn set_latency(&mut self, latency: Duration) {
         self.latency = Some(latency);
     }

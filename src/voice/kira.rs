@@ -24,7 +24,7 @@ use bevy_kira_audio::{
 use bevy_tasks::{AsyncComputeTaskPool, Task, futures::check_ready};
 use talkie::audio::AudioClip;
 
-use super::{ExternalLine, output};
+use super::{ExternalLine, OutputLatency, output};
 
 /// After a seek the engine is where it was sent within so many frames of the game, and at most so many seconds beyond it.
 const ARRIVAL_FRAMES: u32 = 12;
@@ -45,14 +45,7 @@ pub struct KiraVoicePlugin;
 
 impl Plugin for KiraVoicePlugin {
     fn build(&self, app: &mut App) {
-        // Where Bevy's audio runs too, it was asked already.
-        #[cfg(feature = "bevy_audio")]
-        let is_asked = app.is_plugin_added::<bevy_audio::AudioPlugin>();
-        #[cfg(not(feature = "bevy_audio"))]
-        let is_asked = false;
-        if !is_asked {
-            output::measure(app, output::Buffering::Kira);
-        }
+        output::measure(app, output::Buffering::Kira);
         app.init_resource::<Leaving>()
             .add_systems(PreUpdate, (prepare, follow, leave).chain().after(AudioSystemSet::InstanceCleanup))
             .add_observer(stop);
@@ -189,9 +182,13 @@ fn follow(
     mut instances: ResMut<Assets<AudioInstance>>,
     mut leaving: ResMut<Leaving>,
     audio: Res<Audio>,
+    latency: Res<OutputLatency>,
 ) {
     for (mut line, mut playing, emitter) in &mut lines {
         let playing = &mut *playing;
+        if let Some(latency) = latency.kira() {
+            line.set_latency(latency);
+        }
         let Some(state) = instances.get(&playing.instance).map(AudioInstance::state) else { continue };
         if let Some(position) = state.position() {
             let position = playing.locate(position);

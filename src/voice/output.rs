@@ -12,27 +12,40 @@ const UNKNOWN: Duration = Duration::from_millis(60);
 /// When the app starts, the default device is asked (through `cpal`, with a silent stream beside the one that plays; some seconds at
 /// most, in the background). Until it has answered, and where it does not say, it is 60 ms, which fits `bevy_audio`'s buffering on desktop
 /// systems. What is behind the device it does not know: a Bluetooth headset or a television may need 200 ms and more. Insert
-/// [`fixed`](Self::fixed) where the player can say so.
+/// [`fixed`](Self::fixed) where the player can say so: it counts for every engine.
 #[derive(Resource, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OutputLatency {
     fixed: Option<Duration>,
-    measured: Option<Duration>,
+    /// What the device said when it was opened as `bevy_audio` does, and as `bevy_kira_audio` does.
+    bevy: Option<Duration>,
+    kira: Option<Duration>,
 }
 
 impl OutputLatency {
     /// What the game knows better than the device.
     pub const fn fixed(latency: Duration) -> Self {
-        Self { fixed: Some(latency), measured: None }
+        Self { fixed: Some(latency), bevy: None, kira: None }
     }
 
-    /// What counts.
+    /// What counts where the engine does not know better.
     pub fn get(&self) -> Duration {
-        self.fixed.or(self.measured).unwrap_or(UNKNOWN)
+        self.of(None)
     }
 
-    /// What the device said, if it did.
+    /// What counts for an engine that may have told how late it is heard.
+    pub(super) fn of(&self, told: Option<Duration>) -> Duration {
+        self.fixed.or(told).or(self.bevy).unwrap_or(UNKNOWN)
+    }
+
+    /// What the device said, if it did: about `bevy_audio`, or else about `bevy_kira_audio`.
     pub fn measured(&self) -> Option<Duration> {
-        self.measured
+        self.bevy.or(self.kira)
+    }
+
+    /// What it said about `bevy_kira_audio`.
+    #[cfg(feature = "bevy_kira_audio")]
+    pub(super) fn kira(&self) -> Option<Duration> {
+        self.kira
     }
 }
 
@@ -71,8 +84,8 @@ mod probe {
     use bevy_app::{App, PreUpdate, Startup};
     use bevy_ecs::{
         resource::Resource,
-        schedule::{IntoScheduleConfigs, common_conditions::resource_exists},
-        system::{Commands, Res, ResMut},
+        schedule::IntoScheduleConfigs,
+        system::{Res, ResMut},
     };
     use bevy_platform::cell::SyncCell;
     use cpal::{
@@ -93,14 +106,19 @@ mod probe {
     /// What no device is.
     const ABSURD: Duration = Duration::from_secs(3);
 
-    #[derive(Resource)]
-    struct Probe(SyncCell<Receiver<Answer>>);
+    /// Who was asked and has not answered yet.
+    #[derive(Resource, Default)]
+    struct Probes(Vec<(Buffering, SyncCell<Receiver<Answer>>)>);
 
     type Answer = Result<Duration, String>;
 
     pub(super) fn register(app: &mut App, buffering: Buffering) {
         Background::of(app);
-        let start = move |latency: Res<OutputLatency>, background: Res<Background>, mut commands: Commands| {
+        if !app.world().contains_resource::<Probes>() {
+            let waiting = |probes: Res<Probes>| !probes.0.is_empty();
+            app.init_resource::<Probes>().add_systems(PreUpdate, answer.run_if(waiting));
+        }
+        let start = move |latency: Res<OutputLatency>, background: Res<Background>, mut probes: ResMut<Probes>| {
             if latency.fixed.is_none() {
                 let (sender, receiver) = sync_channel(1);
                 let work = background.work();
@@ -110,33 +128,40 @@ mod probe {
                     let _ = sender.send(ask(buffering, &work));
                 };
                 match thread::Builder::new().name("talkie output".into()).spawn(asks) {
-                    Ok(_) => commands.insert_resource(Probe(SyncCell::new(receiver))),
+                    Ok(_) => probes.0.push((buffering, SyncCell::new(receiver))),
                     Err(error) => bevy_log::warn!("talkie: the audio device cannot be asked how late it is: {error}"),
                 }
             }
         };
-        app.add_systems(Startup, start).add_systems(PreUpdate, answer.run_if(resource_exists::<Probe>));
+        app.add_systems(Startup, start);
     }
 
-    fn answer(mut probe: ResMut<Probe>, mut latency: ResMut<OutputLatency>, mut commands: Commands) {
-        let answer = match probe.0.get().try_recv() {
-            Ok(answer) => answer,
-            Err(TryRecvError::Empty) => return,
-            Err(TryRecvError::Disconnected) => Err("asking it failed".into()),
-        };
-        commands.remove_resource::<Probe>();
-        match answer {
-            Ok(measured) => {
-                bevy_log::info!("talkie: the audio device is heard {:.0} ms late", measured.as_secs_f64() * 1e3);
-                latency.measured = Some(measured);
+    fn answer(mut probes: ResMut<Probes>, mut latency: ResMut<OutputLatency>) {
+        probes.0.retain_mut(|(buffering, receiver)| {
+            let answer = match receiver.get().try_recv() {
+                Ok(answer) => answer,
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => Err("asking it failed".into()),
+            };
+            match answer {
+                Ok(measured) => {
+                    bevy_log::info!("talkie: the audio device is heard {:.0} ms late", measured.as_secs_f64() * 1e3);
+                    match buffering {
+                        #[cfg(feature = "bevy_audio")]
+                        Buffering::Bevy => latency.bevy = Some(measured),
+                        #[cfg(feature = "bevy_kira_audio")]
+                        Buffering::Kira => latency.kira = Some(measured),
+                    }
+                }
+                Err(reason) => {
+                    let assumed = latency.get().as_millis();
+                    bevy_log::info!(
+                        "talkie: the audio device does not say how late it is heard, {assumed} ms are assumed: {reason}"
+                    );
+                }
             }
-            Err(reason) => {
-                let assumed = latency.get().as_millis();
-                bevy_log::info!(
-                    "talkie: the audio device does not say how late it is heard, {assumed} ms are assumed: {reason}"
-                );
-            }
-        }
+            false
+        });
     }
 
     /// What a callback of a device told: how long until its first sample is heard, and its length.

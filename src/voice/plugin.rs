@@ -92,7 +92,7 @@ pub(crate) fn speak(
                 paused: voice.paused,
                 last_id: &mut voice.last_id,
                 audible: audible.0,
-                latency: latency.get(),
+                latency: *latency,
                 delta: time.delta(),
                 real_delta: real.delta(),
             };
@@ -141,7 +141,7 @@ struct Frame<'a, 'cw, 'cs, 'sw, 'ss> {
     paused: bool,
     last_id: &'a mut u64,
     audible: bool,
-    latency: Duration,
+    latency: OutputLatency,
     delta: Duration,
     real_delta: Duration,
 }
@@ -275,7 +275,7 @@ impl Frame<'_, '_, '_, '_, '_> {
 
     /// How late a line is heard.
     fn latency_of(&self, line: &Utterance) -> Duration {
-        line.player.as_ref().and_then(|player| self.sinks.latency(player.entity)).unwrap_or(self.latency)
+        self.latency.of(line.player.as_ref().and_then(|player| self.sinks.latency(player.entity)))
     }
 
     fn frames_without_sink(&self) -> u32 {
