@@ -84,7 +84,7 @@ pub mod prelude {
         TalkiePlugins, TalkieSystems,
         face::{Emotions, Expression, FaceLife, Feeling, LivePose, TalkingFace},
         inference::FaceModel,
-        rig::{BindingReport, FaceBound, FaceRig},
+        rig::{BindingReport, FaceBound, FaceRig, RigProfile, RigProfiles},
         voice::{
             SpeechCommands, SpeechFailed, SpeechFinished, SpeechInterrupted, SpeechStarted, SpeechUnderrun, Voice,
             VoiceClip, VoiceSettings, VoiceStream,

@@ -102,7 +102,7 @@ fn joints_move_what_no_shape_moves() {
         ("RightEye", Some(0), STRAIGHT),
     ];
     let (_f, mut app, face, report) = bind(&Character { joints: &joints, ..default() });
-    says(&report, &["joint jaw is `jaw`", "joint left eye is `LeftEye`", "9 of 52"]);
+    says(&report, &["joint jaw is `jaw`", "joint left eye is `LeftEye`", "13 of 52"]);
     pose(&mut app, face, &[(FaceChannel::JawOpen, 1.0)]);
     app.world_mut().get_mut::<FaceLife>(face).unwrap().look = Vec2::new(0.2, 0.0);
     app.update();

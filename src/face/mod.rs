@@ -33,6 +33,7 @@ use life::LifeState;
 use crate::{
     TalkieSystems,
     inference::{EmotionModel, FaceModel, LIVE_MODEL},
+    rig::RigProfile,
     voice::{Voice, VoiceSettings},
 };
 
@@ -54,11 +55,20 @@ pub struct TalkingFace {
     pub emotion_model: Option<Handle<EmotionModel>>,
     /// How strongly it performs.
     pub animator: Animator,
+    /// What its character calls its shapes and joints. Default none: whichever of the [`RigProfiles`](crate::rig::RigProfiles) and
+    /// the built-in profiles knows most of them.
+    pub profile: Option<Handle<RigProfile>>,
 }
 
 impl Default for TalkingFace {
     fn default() -> Self {
-        Self { model: Handle::default(), live_model: LIVE_MODEL, emotion_model: None, animator: Animator::default() }
+        Self {
+            model: Handle::default(),
+            live_model: LIVE_MODEL,
+            emotion_model: None,
+            animator: Animator::default(),
+            profile: None,
+        }
     }
 }
 

@@ -1,69 +1,64 @@
 //! Binding a pose to a character: morph targets and joints, and the report about it.
 //!
-//! When the scene below a [`TalkingFace`] is ready, its shapes are matched by name and its joints
-//! found by name; the result is a [`FaceRig`], the [`BindingReport`] says in words what was found and what is missing.
+//! When the scene below a [`TalkingFace`] is ready, its shapes and joints are found by the names that a [`RigProfile`] declares,
+//! built in or the game's own; the result is a [`FaceRig`], the [`BindingReport`] says in words what was found and what is missing.
 //! Every frame the rig writes exactly the weights and rotations it owns: other shapes, and the animation of the body, stay
 //! as they are.
 
 mod bind;
 mod mesh;
+mod profile;
 mod visibility;
 mod write;
 
 use bevy_app::{App, Plugin, PostUpdate};
+use bevy_asset::{AssetApp, AssetEventSystems};
 use bevy_ecs::{
     component::Component, entity::Entity, event::EntityEvent, lifecycle::Add, observer::On,
     schedule::IntoScheduleConfigs, system::Commands,
 };
-use bevy_math::Quat;
-use talkie::retarget::Joint;
+use bevy_math::{Quat, Vec3};
+use talkie::retarget::{Binding, Joint};
 
 pub use mesh::BundleMeshes;
+pub use profile::{RigProfile, RigProfileError, RigProfiles};
 pub use visibility::MorphVisibilityPlugin;
 
 use crate::{TalkieSystems, face::TalkingFace};
 
 /// What was bound to what; Display gives it in one line. See [`talkie::retarget::BindingReport`].
-#[derive(Component, Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Component, Debug, Clone, Default, PartialEq)]
 pub struct BindingReport(pub talkie::retarget::BindingReport);
 
 /// The binding of a face to its character. Made by itself; remove it to have it made anew.
 #[derive(Component, Debug, Default)]
 pub struct FaceRig {
-    shapes: Vec<ShapeNode>,
-    joints: Vec<JointDrive>,
+    binding: Binding,
+    /// The entity of every mesh of the binding.
+    nodes: Vec<Entity>,
+    /// The state of every joint of the binding.
+    joints: Vec<JointState>,
 }
 
-/// A node with morph weights, and which of them are ours.
+/// A joint that is moved.
 #[derive(Debug)]
-struct ShapeNode {
-    node: Entity,
-    /// Index of the weight and of the channel that drives it.
-    targets: Vec<(u16, u8)>,
-}
-
-/// A joint that is turned.
-#[derive(Debug)]
-struct JointDrive {
+struct JointState {
     entity: Entity,
-    joint: Joint,
-    /// Orientation of the joint at rest within the character: turns of the face are given in the character's frame.
-    orientation: Quat,
-    /// The rotation ours is added to: that of the animation where there is one, else the rest.
-    base: Quat,
+    /// The rotation and translation that ours are added to: those of the animation where there is one, else of the rest.
+    base: (Quat, Vec3),
     /// What was written last: anything else found there was written by somebody else.
-    written: Option<Quat>,
+    written: Option<(Quat, Vec3)>,
 }
 
 impl FaceRig {
     /// Nodes whose morph weights this rig drives.
     pub fn shape_nodes(&self) -> impl Iterator<Item = Entity> {
-        self.shapes.iter().map(|shapes| shapes.node)
+        self.nodes.iter().copied()
     }
 
-    /// Joints this rig turns.
+    /// Joints this rig moves.
     pub fn joints(&self) -> impl Iterator<Item = (Joint, Entity)> {
-        self.joints.iter().map(|drive| (drive.joint, drive.entity))
+        self.binding.joints.iter().map(|drive| drive.joint).zip(self.joints.iter().map(|state| state.entity))
     }
 }
 
@@ -92,6 +87,15 @@ impl Plugin for RigPlugin {
         })
         .add_observer(bind::scene_ready)
         .add_observer(bind::rig_removed)
-        .add_systems(PostUpdate, (bind::bind, write::write, mesh::write).chain().in_set(TalkieSystems::Rig));
+        .init_resource::<RigProfiles>()
+        .add_systems(
+            PostUpdate,
+            (bind::profiles_changed.after(AssetEventSystems), bind::release, bind::bind, write::write, mesh::write)
+                .chain()
+                .in_set(TalkieSystems::Rig),
+        );
+        if app.world().contains_resource::<bevy_asset::AssetServer>() {
+            app.init_asset::<RigProfile>().init_asset_loader::<profile::RigProfileLoader>();
+        }
     }
 }

@@ -5,13 +5,9 @@ use bevy_ecs::{
     system::Query,
     world::Ref,
 };
-use bevy_math::{EulerRot, Quat, Vec2};
 use bevy_mesh::morph::MorphWeights;
 use bevy_transform::components::Transform;
-use talkie::{
-    animation::{FaceChannel, FacePose},
-    retarget::{JAW_OPEN_RADIANS, Joint},
-};
+use talkie::retarget::{Binding, TargetDrive};
 
 use super::FaceRig;
 use crate::face::LivePose;
@@ -27,51 +23,52 @@ pub(super) fn write(
     for (live, mut rig) in &mut faces {
         let moved = live.is_changed() || rig.is_changed();
         let pose = &live.0;
-        for shapes in &rig.shapes {
+        let rig = rig.bypass_change_detection();
+        if moved {
+            rig.binding.follow(pose);
+        }
+        for (node, shapes) in rig.nodes.iter().zip(&rig.binding.shapes) {
             // A character's own animation overwrites all weights of a node: then ours are due again.
-            let Ok(mut morph) = weights.get_mut(shapes.node) else { continue };
+            let Ok(mut morph) = weights.get_mut(*node) else { continue };
             if !moved && !morph.is_changed() {
                 continue;
             }
-            let due = |values: &[f32], (index, channel): (u16, u8)| {
-                let weight = pose.weights[usize::from(channel)];
-                let weight = if weight.abs() < NOTHING { 0.0 } else { weight };
-                let current = values.get(usize::from(index)).copied()?;
-                (current != weight).then_some((usize::from(index), weight))
-            };
-            if shapes.targets.iter().any(|target| due(morph.weights(), *target).is_some()) {
+            let current = morph.weights();
+            if due(&rig.binding, &shapes.targets)
+                .any(|(index, weight)| current.get(index).is_some_and(|w| *w != weight))
+            {
                 let values = morph.weights_mut();
-                for target in &shapes.targets {
-                    if let Some((index, weight)) = due(values, *target) {
-                        values[index] = weight;
+                for (index, weight) in due(&rig.binding, &shapes.targets) {
+                    if let Some(value) = values.get_mut(index) {
+                        *value = weight;
                     }
                 }
             }
         }
-        for drive in &mut rig.bypass_change_detection().joints {
-            let Ok(mut transform) = transforms.get_mut(drive.entity) else { continue };
-            if drive.written != Some(transform.rotation) {
-                drive.base = transform.rotation;
+        for (drive, state) in rig.binding.joints.iter().zip(&mut rig.joints) {
+            let Ok(mut transform) = transforms.get_mut(state.entity) else { continue };
+            let found = (transform.rotation, transform.translation);
+            if state.written != Some(found) {
+                state.base = found;
             }
-            let turn = rotation(drive.joint, pose);
-            let local = drive.base * (drive.orientation.inverse() * turn * drive.orientation);
-            let local = local.normalize();
-            if local.is_finite() && local != transform.rotation {
-                transform.rotation = local;
+            let (turn, shift) = drive.motion(pose);
+            let rotation = (state.base.0 * turn).normalize();
+            let translation = state.base.1 + shift;
+            if rotation.is_finite() && rotation != transform.rotation {
+                transform.rotation = rotation;
             }
-            drive.written = Some(transform.rotation);
+            if translation.is_finite() && translation != transform.translation {
+                transform.translation = translation;
+            }
+            state.written = Some((transform.rotation, transform.translation));
         }
     }
 }
 
-/// How a pose turns a joint, in the frame of the character.
-fn rotation(joint: Joint, pose: &FacePose) -> Quat {
-    let eye = |gaze: Vec2| Quat::from_euler(EulerRot::YXZ, gaze.x, -gaze.y, 0.0);
-    match joint {
-        Joint::Jaw => pose.jaw_rotation * Quat::from_rotation_x(pose.weight(FaceChannel::JawOpen) * JAW_OPEN_RADIANS),
-        Joint::LeftEye => eye(pose.left_eye),
-        Joint::RightEye => eye(pose.right_eye),
-        Joint::Head => pose.head_rotation,
-        _ => Quat::IDENTITY,
-    }
+/// Index and weight of every target of a mesh.
+fn due<'a>(binding: &'a Binding, targets: &'a [TargetDrive]) -> impl Iterator<Item = (usize, f32)> + 'a {
+    targets.chunk_by(|a, b| a.shape == b.shape).map(|same| {
+        let weight: f32 = same.iter().map(|target| binding.weight(target)).sum();
+        (usize::from(same[0].shape), if weight.abs() < NOTHING { 0.0 } else { weight })
+    })
 }

@@ -2,12 +2,12 @@
 
 use std::{fs, path::Path};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// What to write.
 #[derive(Default)]
 pub struct Character<'a> {
-    /// Names of the morph targets; every one lifts the triangle by 1 cm.
+    /// Names of the morph targets; every one lifts the triangle by 1 cm, but `mouthClose` lowers it.
     pub shapes: &'a [&'a str],
     /// How many targets there are, if not as many as names.
     pub targets: Option<usize>,
@@ -25,8 +25,10 @@ impl Character<'_> {
         let positions: [f32; 12] = [0.0, 0.0, 0.0, 0.1, 0.0, 0.0, 0.1, 0.1, 0.0, 0.0, 0.1, 0.0];
         let normals: [f32; 12] = [0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0];
         let lift: [f32; 12] = [0.0, 0.01, 0.0, 0.0, 0.01, 0.0, 0.0, 0.01, 0.0, 0.0, 0.01, 0.0];
+        let lower = lift.map(|value| -value);
         let indices: [u16; 6] = [0, 1, 2, 0, 2, 3];
-        let mut bin: Vec<u8> = [positions, normals, lift].iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
+        let mut bin: Vec<u8> =
+            [positions, normals, lift, lower].iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
         bin.extend(indices.iter().flat_map(|v| v.to_le_bytes()));
         let view = |offset: usize, length: usize| json!({"buffer": 0, "byteOffset": offset, "byteLength": length});
         let vec3 = |view: usize| json!({"bufferView": view, "componentType": 5126, "count": 4, "type": "VEC3", "min": [0.0, 0.0, 0.0], "max": [0.1, 0.1, 1.0]});
@@ -34,9 +36,10 @@ impl Character<'_> {
         if !self.without_normals {
             attributes["NORMAL"] = json!(1);
         }
-        let mut primitive = json!({"attributes": attributes, "indices": 3});
+        let mut primitive = json!({"attributes": attributes, "indices": 4});
         if count > 0 {
-            primitive["targets"] = Value::Array(vec![json!({"POSITION": 2}); count]);
+            let accessor = |index: usize| if self.shapes.get(index) == Some(&"mouthClose") { 3 } else { 2 };
+            primitive["targets"] = (0..count).map(|index| json!({"POSITION": accessor(index)})).collect();
         }
         let mut mesh = json!({"name": "face", "primitives": [primitive]});
         if !self.shapes.is_empty() {
@@ -64,8 +67,8 @@ impl Character<'_> {
             "nodes": nodes,
             "meshes": [mesh],
             "buffers": [{"byteLength": bin.len()}],
-            "bufferViews": [view(0, 48), view(48, 48), view(96, 48), view(144, 12)],
-            "accessors": [vec3(0), vec3(1), vec3(2), {"bufferView": 3, "componentType": 5123, "count": 6, "type": "SCALAR"}],
+            "bufferViews": [view(0, 48), view(48, 48), view(96, 48), view(144, 48), view(192, 12)],
+            "accessors": [vec3(0), vec3(1), vec3(2), vec3(3), {"bufferView": 4, "componentType": 5123, "count": 6, "type": "SCALAR"}],
         });
         let mut text = document.to_string().into_bytes();
         text.resize(text.len().next_multiple_of(4), b' ');

@@ -7,10 +7,10 @@ macro_rules! channels {
         /// Names and order are those of the Audio2Face-3D bundles (skin shapes first, tongue shapes last). The
         /// discriminant is the index into [`FacePose::weights`](super::FacePose::weights). Left and right are the
         /// character's own.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
         #[repr(u8)]
         #[expect(missing_docs, reason = "the variants are the shape names of ARKit and Audio2Face-3D themselves")]
-        pub enum FaceChannel { $($variant),+ }
+        pub enum FaceChannel { $(#[serde(rename = $name)] $variant),+ }
 
         impl FaceChannel {
             /// Every channel in order.
@@ -59,7 +59,45 @@ channels! {
     TongueStretch = "tongueStretch", TongueWide = "tongueWide", TongueNarrow = "tongueNarrow",
 }
 
+/// A part of the face that one authority can have at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub enum FaceRegion {
+    /// Jaw, lips and tongue, and what they take along: cheeks and nose.
+    Mouth,
+    /// Lids and gaze.
+    Eyes,
+    /// The brows.
+    Brows,
+    /// The head on its neck. It has no channels, only a rotation.
+    Head,
+}
+
+impl FaceRegion {
+    /// All regions.
+    pub const ALL: [Self; 4] = [Self::Mouth, Self::Eyes, Self::Brows, Self::Head];
+}
+
+impl core::fmt::Display for FaceRegion {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Mouth => "mouth",
+            Self::Eyes => "eyes",
+            Self::Brows => "brows",
+            Self::Head => "head",
+        })
+    }
+}
+
 impl FaceChannel {
+    /// The part of the face that it moves.
+    pub const fn region(self) -> FaceRegion {
+        match self.index() {
+            0..=13 => FaceRegion::Eyes,
+            41..=45 => FaceRegion::Brows,
+            _ => FaceRegion::Mouth,
+        }
+    }
+
     /// Index into [`FacePose::weights`](super::FacePose::weights).
     pub const fn index(self) -> usize {
         self as usize

@@ -12,7 +12,7 @@ mod pose;
 mod track;
 
 pub use animator::Animator;
-pub use channel::{ARKIT_COUNT, CHANNEL_COUNT, FaceChannel};
+pub use channel::{ARKIT_COUNT, CHANNEL_COUNT, FaceChannel, FaceRegion};
 pub use hints::{HintError, HintKind, SpeechHint, SpeechHints, Viseme};
 pub use pose::{FacePose, JOINT_COLUMNS};
 pub use track::{FaceTrack, FrameRate, TrackError};

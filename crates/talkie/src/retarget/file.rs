@@ -1,4 +1,14 @@
-//! glTF files, as far as shapes are concerned.
+//! glTF files, as far as a face is concerned.
+
+use std::collections::VecDeque;
+
+use glam::{Quat, Vec3};
+use gltf::{
+    accessor::{DataType, Dimensions, Iter},
+    buffer::Source,
+};
+
+use super::{Rig, RigMesh, RigNode, Vrm};
 
 /// Opens a glTF or GLB file that may say anything.
 ///
@@ -21,4 +31,112 @@ pub fn target_names(mesh: &gltf::Mesh<'_>) -> Option<Vec<String>> {
     let extras: serde_json::Value = serde_json::from_str(mesh.extras().as_ref()?.get()).ok()?;
     let names = extras.get("targetNames")?.as_array()?;
     Some(names.iter().map(|name| name.as_str().unwrap_or_default().to_owned()).collect())
+}
+
+/// Reads vectors of three numbers from the binary part of a GLB file that may say anything about itself. `None` if they are of another
+/// kind, compressed, in another file, or not there.
+pub fn read_vectors(accessor: &gltf::Accessor<'_>, blob: &[u8]) -> Option<Vec<[f32; 3]>> {
+    (accessor.data_type() == DataType::F32 && accessor.dimensions() == Dimensions::Vec3).then_some(())?;
+    // The reader trusts what a file says about itself; this one may say anything.
+    let inside = |view: gltf::buffer::View<'_>, offset: usize, count: usize, size: usize| {
+        let stride = view.stride().unwrap_or(size);
+        let last = count.checked_sub(1)?.checked_mul(stride)?.checked_add(offset)?.checked_add(size)?;
+        let end = view.offset().checked_add(view.length())?;
+        (stride >= size && last <= view.length() && end <= blob.len()).then_some(())
+    };
+    let count = accessor.count();
+    match accessor.view() {
+        Some(view) => inside(view, accessor.offset(), count, 12)?,
+        None => (1..=blob.len()).contains(&count).then_some(())?,
+    }
+    if let Some(sparse) = accessor.sparse() {
+        let (indices, values) = (sparse.indices(), sparse.values());
+        inside(indices.view(), indices.offset(), sparse.count(), indices.index_type().size())?;
+        inside(values.view(), values.offset(), sparse.count(), 12)?;
+    }
+    let vectors = Iter::new(accessor.clone(), |buffer| matches!(buffer.source(), Source::Bin).then_some(blob))?;
+    Some(vectors.collect())
+}
+
+/// What an opened glTF or VRM file offers to a face: all nodes of its scene (of the default one, or the first).
+pub fn rig_of(file: &gltf::Gltf) -> Rig<'_> {
+    let mut rig = Rig::default();
+    let Some(scene) = file.default_scene().or_else(|| file.scenes().next()) else {
+        rig.problems.push("there is no scene in the file".into());
+        return rig;
+    };
+    let joints: std::collections::HashSet<usize> =
+        file.skins().flat_map(|skin| skin.joints().map(|joint| joint.index()).collect::<Vec<_>>()).collect();
+    let extensions = file.document.extensions().map(|map| serde_json::Value::Object(map.clone()));
+    let vrm = extensions.as_ref().and_then(Vrm::from_extensions);
+    // For every mesh of the rig: its node and its mesh in the file.
+    let mut sources: Vec<(usize, usize)> = Vec::new();
+    let mut queue: VecDeque<(gltf::Node<'_>, Option<usize>)> = scene.nodes().map(|node| (node, None)).collect();
+    let mut seen = vec![false; file.nodes().len()];
+    while let Some((node, parent)) = queue.pop_front() {
+        // A node that is its own ancestor, in a file that may say anything.
+        if core::mem::replace(&mut seen[node.index()], true) {
+            rig.problems.push(format!("node {} has two parents", node.index()));
+            continue;
+        }
+        let (translation, rotation, scale) = node.transform().decomposed();
+        let index = rig.nodes.len();
+        let name = node.name().map_or_else(|| format!("node {}", node.index()), str::to_owned);
+        rig.nodes.push(RigNode {
+            name: name.clone(),
+            parent,
+            translation: Vec3::from(translation),
+            rotation: Quat::from_array(rotation),
+            scale: Vec3::from(scale),
+            bends_skin: joints.contains(&node.index()),
+            part: vrm.as_ref().and_then(|vrm| vrm.bones.iter().find(|bone| bone.1 == node.index()).map(|bone| bone.0)),
+        });
+        if let Some(mesh) = node.mesh() {
+            let count = mesh.primitives().map(|primitive| primitive.morph_targets().len()).max().unwrap_or(0);
+            if count > 0 {
+                sources.push((node.index(), mesh.index()));
+                let shapes = names_of(&mesh, &name, count, &mut rig.problems);
+                rig.meshes.push(RigMesh { name, shapes, displacements: displacements(mesh, file.blob.as_deref()) });
+            }
+        }
+        queue.extend(node.children().map(|child| (child, Some(index))));
+    }
+    rig.vrm = vrm.map(|vrm| {
+        vrm.placed(|version, index| {
+            let is = |source: &(usize, usize)| if version == 0 { source.1 == index } else { source.0 == index };
+            sources.iter().enumerate().filter(|(_, source)| is(source)).map(|(mesh, _)| mesh).collect()
+        })
+    });
+    rig
+}
+
+/// Names of all of a mesh's shapes, empty where there is none.
+fn names_of(mesh: &gltf::Mesh<'_>, label: &str, count: usize, problems: &mut Vec<String>) -> Vec<String> {
+    let Some(mut names) = target_names(mesh) else { return vec![String::new(); count] };
+    if names.len() != count {
+        let named = names.len();
+        problems.push(format!("`{label}` has {count} shapes but {named} names: only the common part is used"));
+    }
+    names.resize(count, String::new());
+    names
+}
+
+/// Reads the displacements of a mesh on demand, of all its primitives one after the other.
+#[expect(clippy::type_complexity, reason = "the type of a field")]
+fn displacements<'a>(
+    mesh: gltf::Mesh<'a>,
+    blob: Option<&'a [u8]>,
+) -> Option<Box<dyn Fn(usize) -> Option<Vec<Vec3>> + 'a>> {
+    let blob = blob?;
+    Some(Box::new(move |shape| {
+        let mut all = Vec::new();
+        for primitive in mesh.primitives() {
+            let count = primitive.get(&gltf::Semantic::Positions)?.count();
+            match primitive.morph_targets().nth(shape).and_then(|target| target.positions()) {
+                Some(accessor) => all.extend(read_vectors(&accessor, blob)?.into_iter().map(Vec3::from)),
+                None => all.resize(all.len() + count, Vec3::ZERO),
+            }
+        }
+        Some(all)
+    }))
 }

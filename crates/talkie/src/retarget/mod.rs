@@ -1,13 +1,28 @@
-//! Which shape and which joint of a rig answers to which channel of a face, and the report about it.
+//! Which shapes and joints of a character answer to the channels of a face: profiles, binding, mixing, and the report about it.
+//!
+//! A [`RigProfile`] says in data what a family of characters calls its shapes and joints, and what each takes from the channels. A
+//! [`Rig`] is what a character offers. [`bind`] brings them together: the [`Binding`] follows a pose in every frame, the
+//! [`BindingReport`] says in words what is bound, missing and doubtful.
 
+mod bind;
 #[cfg(feature = "gltf")]
 mod file;
 mod joint;
+mod likeness;
+mod mixer;
+mod profile;
 mod report;
+mod rig;
 mod shape;
+mod vrm;
 
+pub use bind::bind;
 #[cfg(feature = "gltf")]
-pub use file::{open_gltf, target_names};
-pub use joint::Joint;
-pub use report::{BindingReport, BoundJoint, BoundShape};
-pub use shape::{JAW_OPEN_RADIANS, ShapeMatch, match_shape};
+pub use file::{open_gltf, read_vectors, rig_of, target_names};
+pub use joint::{JAW_OPEN_RADIANS, Joint, JointMotion};
+pub use mixer::{Binding, JointDrive, ShapeDrive, TargetDrive};
+pub use profile::{ChannelMix, JointRule, ProfileError, RigProfile, ShapeRule};
+pub use report::{BindingReport, BoundJoint, BoundShape, Finding, FindingKind};
+pub use rig::{Rig, RigMesh, RigNode};
+pub use shape::{ShapeMatch, match_shape};
+pub use vrm::{Vrm, VrmExpression, VrmOverride};

@@ -2,22 +2,26 @@
 
 use core::fmt;
 
-use super::Joint;
-use crate::animation::FaceChannel;
+use serde::Serialize;
 
-/// A shape that a channel drives.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use super::{ChannelMix, Joint};
+use crate::animation::{ARKIT_COUNT, FaceChannel, FaceRegion};
+
+/// A shape that the face drives.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BoundShape {
-    /// The channel.
-    pub channel: FaceChannel,
-    /// Mesh (node) that has the shape.
+    /// Mesh (node) that has the shape, or `VRM expression`.
     pub mesh: String,
     /// Name of the shape in the file.
     pub shape: String,
+    /// Channels it follows, or shows if it is fitted.
+    pub mix: ChannelMix,
+    /// Whether its weight is found by least squares together with others.
+    pub fitted: bool,
 }
 
-/// A joint that the face drives.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A joint that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BoundJoint {
     /// What it is for.
     pub joint: Joint,
@@ -27,26 +31,54 @@ pub struct BoundJoint {
     pub idle: Option<&'static str>,
 }
 
+/// What kind of remark a [`Finding`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FindingKind {
+    /// Something is wrong with the file or its profile.
+    Broken,
+    /// Something that a face needs is not there.
+    Missing,
+    /// It was bound, but perhaps wrongly.
+    Doubtful,
+    /// Two claim the same.
+    Duplicated,
+    /// Its range is too small for what is asked of it.
+    Clipped,
+}
+
+/// A remark on a binding, and what would help.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Which kind.
+    pub kind: FindingKind,
+    /// What was found.
+    pub what: String,
+    /// What would help.
+    pub remedy: String,
+}
+
 /// What a face could be bound to: for logs, tools and people who wonder why nothing moves.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct BindingReport {
-    /// Every shape that is driven. A channel can occur several times: once for each mesh that has it.
+    /// The profile that each part of the face was bound by.
+    pub profiles: Vec<(FaceRegion, String)>,
+    /// Every shape that is driven: one of several meshes for each of them.
     pub shapes: Vec<BoundShape>,
     /// Joints that were found.
     pub joints: Vec<BoundJoint>,
     /// ARKit channels that no shape (or joint in its place) answers to.
     pub missing: Vec<FaceChannel>,
-    /// Shapes whose name is no channel's: mesh and shape. They are left alone.
+    /// Shapes whose name no profile knows: mesh and shape. They are left alone.
     pub unknown: Vec<(String, String)>,
-    /// What is wrong with the file itself, in words.
-    pub problems: Vec<String>,
+    /// Remarks, the gravest first.
+    pub findings: Vec<Finding>,
 }
 
 impl BindingReport {
     /// Share of the 52 ARKit channels that move something, 0..=1.
     pub fn coverage(&self) -> f32 {
-        let arkit = crate::animation::ARKIT_COUNT;
-        (arkit - self.missing.len().min(arkit)) as f32 / arkit as f32
+        (ARKIT_COUNT - self.missing.len().min(ARKIT_COUNT)) as f32 / ARKIT_COUNT as f32
     }
 
     /// Whether speech shows at all: something opens the mouth.
@@ -55,12 +87,49 @@ impl BindingReport {
     }
 
     /// Shapes that are bound under another notation than the ARKit name.
-    pub fn respelled(&self) -> impl Iterator<Item = &BoundShape> {
-        self.shapes.iter().filter(|bound| bound.shape != bound.channel.name())
+    pub fn respelled(&self) -> impl Iterator<Item = (&str, FaceChannel)> {
+        self.shapes.iter().filter(|bound| !bound.fitted && bound.mix.len() == 1).filter_map(|bound| {
+            let channel = *bound.mix.keys().next()?;
+            (bound.shape != channel.name()).then_some((bound.shape.as_str(), channel))
+        })
+    }
+
+    /// Adds a remark.
+    pub fn find(&mut self, kind: FindingKind, what: impl Into<String>, remedy: impl Into<String>) {
+        let finding = Finding { kind, what: what.into(), remedy: remedy.into() };
+        if !self.findings.contains(&finding) {
+            let at = self.findings.partition_point(|other| other.kind <= kind);
+            self.findings.insert(at, finding);
+        }
+    }
+
+    /// Whether something is wrong with the file itself.
+    pub fn is_broken(&self) -> bool {
+        self.findings.iter().any(|finding| finding.kind == FindingKind::Broken)
+    }
+}
+
+impl fmt::Display for FindingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Broken => "broken",
+            Self::Missing => "missing",
+            Self::Doubtful => "doubtful",
+            Self::Duplicated => "duplicated",
+            Self::Clipped => "clipped",
+        })
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        if self.remedy.is_empty() { Ok(()) } else { write!(f, " ({})", self.remedy) }
     }
 }
 
 impl fmt::Display for BindingReport {
+    /// One line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let meshes: std::collections::BTreeSet<_> = self.shapes.iter().map(|bound| &bound.mesh).collect();
         write!(
@@ -70,6 +139,9 @@ impl fmt::Display for BindingReport {
             self.shapes.len(),
             meshes.len()
         )?;
+        for (region, profile) in &self.profiles {
+            write!(f, "; {region} by {profile}")?;
+        }
         if !self.can_speak() {
             write!(f, "; nothing opens the mouth: the face needs a shape `jawOpen` or a joint `jaw`")?;
         }
@@ -86,7 +158,7 @@ impl fmt::Display for BindingReport {
         let mut respelled = self.respelled().peekable();
         if respelled.peek().is_some() {
             write!(f, "; taken for another spelling:")?;
-            respelled.try_for_each(|bound| write!(f, " {} = {}", bound.shape, bound.channel))?;
+            respelled.try_for_each(|(shape, channel)| write!(f, " {shape} = {channel}"))?;
         }
         if !self.unknown.is_empty() {
             write!(f, "; {} shapes have unknown names:", self.unknown.len())?;
@@ -95,6 +167,9 @@ impl fmt::Display for BindingReport {
                 write!(f, " ...")?;
             }
         }
-        self.problems.iter().try_for_each(|problem| write!(f, "; {problem}"))
+        self.findings
+            .iter()
+            .filter(|finding| finding.kind != FindingKind::Missing)
+            .try_for_each(|finding| write!(f, "; {finding}"))
     }
 }

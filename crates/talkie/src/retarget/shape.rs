@@ -2,10 +2,6 @@
 
 use crate::animation::FaceChannel;
 
-/// How far a jaw joint turns where a rig has no `jawOpen` shape and the channel is at 1: 24.5 degrees, the opening of
-/// the ARKit shape as measured on the default characters.
-pub const JAW_OPEN_RADIANS: f32 = 0.4276;
-
 /// How the name of a shape was recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShapeMatch {

@@ -1,13 +1,8 @@
 //! The lips of a GLB file.
 
-use gltf::{
-    accessor::{DataType, Dimensions, Iter},
-    buffer::Source,
-};
-
 use super::{LipMesh, LipMeshError, inner_lips};
 use crate::animation::FaceChannel;
-use crate::retarget::{match_shape, open_gltf, target_names};
+use crate::retarget::{match_shape, open_gltf, read_vectors, target_names};
 
 impl LipMesh {
     /// Reads the lips of a head from a binary glTF file (GLB) whose shapes have ARKit names, in any notation, in the
@@ -82,25 +77,6 @@ impl Skin<'_> {
     }
 
     fn vectors(&self, accessor: gltf::Accessor<'_>) -> Option<Vec<[f32; 3]>> {
-        (accessor.data_type() == DataType::F32 && accessor.dimensions() == Dimensions::Vec3).then_some(())?;
-        // The reader trusts what a file says about itself; this one may say anything.
-        let inside = |view: gltf::buffer::View<'_>, offset: usize, count: usize, size: usize| {
-            let stride = view.stride().unwrap_or(size);
-            let last = count.checked_sub(1)?.checked_mul(stride)?.checked_add(offset)?.checked_add(size)?;
-            let end = view.offset().checked_add(view.length())?;
-            (stride >= size && last <= view.length() && end <= self.blob.len()).then_some(())
-        };
-        let count = accessor.count();
-        match accessor.view() {
-            Some(view) => inside(view, accessor.offset(), count, 12)?,
-            None => (1..=self.blob.len()).contains(&count).then_some(())?,
-        }
-        if let Some(sparse) = accessor.sparse() {
-            let (indices, values) = (sparse.indices(), sparse.values());
-            inside(indices.view(), indices.offset(), sparse.count(), indices.index_type().size())?;
-            inside(values.view(), values.offset(), sparse.count(), 12)?;
-        }
-        let vectors = Iter::new(accessor, |buffer| matches!(buffer.source(), Source::Bin).then_some(self.blob))?;
-        Some(vectors.collect())
+        read_vectors(&accessor, self.blob)
     }
 }

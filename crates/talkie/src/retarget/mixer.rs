@@ -1,0 +1,249 @@
+//! From the channels of a pose to the weights of shapes and the turns of joints.
+
+use glam::{Mat3, Quat, Vec2, Vec3};
+
+use super::{Joint, ShapeRule, VrmOverride};
+use crate::animation::{
+    CHANNEL_COUNT, FaceChannel, FacePose,
+    blendshapes::{ActiveSet, BoundedSolver, Objective},
+};
+
+/// How a character follows a pose: made by [`bind`](super::bind), asked in every frame.
+#[derive(Debug, Clone, Default)]
+pub struct Binding {
+    pub(super) controls: Vec<Control>,
+    pub(super) fits: Vec<Fit>,
+    pub(super) overrides: Vec<Override>,
+    /// Which morph targets follow.
+    pub shapes: Vec<ShapeDrive>,
+    /// Which joints follow.
+    pub joints: Vec<JointDrive>,
+}
+
+/// The morph targets of a mesh that follow.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShapeDrive {
+    /// Index of the mesh in the [`Rig`](super::Rig).
+    pub mesh: usize,
+    /// Its targets, by rising index. One that follows several controls occurs several times and takes their sum.
+    pub targets: Vec<TargetDrive>,
+}
+
+/// A morph target that follows a control.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TargetDrive {
+    /// Index of the target in its mesh.
+    pub shape: u16,
+    pub(super) control: u16,
+    pub(super) factor: f32,
+}
+
+/// A number that follows the pose: the weight of all shapes of a name.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Control {
+    pub(super) terms: Vec<(u8, f32)>,
+    pub(super) gain: f32,
+    pub(super) offset: f32,
+    pub(super) clamp: (f32, f32),
+    pub(super) curve: Vec<(f32, f32)>,
+    pub(super) binary: bool,
+    pub(super) value: f32,
+}
+
+impl Control {
+    pub(super) fn new(rule: &ShapeRule, binary: bool) -> Self {
+        let terms = rule.from.iter().map(|(channel, factor)| (channel.index() as u8, *factor)).collect();
+        let ShapeRule { gain, offset, clamp, curve, .. } = rule.clone();
+        Self { terms, gain, offset, clamp, curve, binary, value: 0.0 }
+    }
+
+    /// What becomes of a mix.
+    fn shaped(&self, mix: f32) -> f32 {
+        let value = curved(&self.curve, self.gain * mix + self.offset);
+        let value = if self.binary { f32::from(u8::from(value >= 0.5)) } else { value };
+        if value.is_nan() { 0.0 } else { value.clamp(self.clamp.0, self.clamp.1) }
+    }
+}
+
+/// A piecewise linear curve, level beyond its ends.
+fn curved(points: &[(f32, f32)], input: f32) -> f32 {
+    let after = points.partition_point(|point| point.0 <= input);
+    match (after.checked_sub(1).map(|before| points[before]), points.get(after)) {
+        (None, None) => input,
+        (Some(before), None) => before.1,
+        (None, Some(first)) => first.1,
+        (Some(before), Some(next)) => before.1 + (next.1 - before.1) * (input - before.0) / (next.0 - before.0),
+    }
+}
+
+/// Controls whose mixes are found together: the postures they show, least squares from what is wanted.
+#[derive(Debug, Clone)]
+pub(super) struct Fit {
+    controls: Vec<u16>,
+    /// From channels to the right-hand side: a row for every control.
+    cross: Vec<f64>,
+    solver: BoundedSolver,
+    active: ActiveSet,
+    /// What a unit of each weight costs.
+    cost: Vec<f64>,
+    right: Vec<f64>,
+    lower: Vec<f64>,
+    upper: Vec<f64>,
+    found: Vec<f64>,
+}
+
+/// What one unit of a weight costs beside the squared error it saves, in shares of what the posture itself is worth: of two ways
+/// to show the same, the one with fewer shapes.
+const COST: f64 = 0.004;
+
+impl Fit {
+    /// `postures` are what the controls show; `likeness` says how much two channels look the same (a symmetric matrix over all
+    /// channels without negative eigenvalues).
+    pub(super) fn new(
+        postures: &[(u16, [f32; CHANNEL_COUNT])],
+        likeness: impl Fn(FaceChannel, FaceChannel) -> f64,
+    ) -> Option<Self> {
+        let count = postures.len();
+        let mut cross = vec![0.0; count * CHANNEL_COUNT];
+        for (row, (_, posture)) in cross.chunks_exact_mut(CHANNEL_COUNT).zip(postures) {
+            for (value, channel) in row.iter_mut().zip(FaceChannel::ALL) {
+                let shown = FaceChannel::ALL.into_iter().zip(posture).filter(|(_, weight)| **weight != 0.0);
+                *value = shown.map(|(other, weight)| f64::from(*weight) * likeness(other, channel)).sum();
+            }
+        }
+        let mut matrix = vec![0.0; count * count];
+        for (row, line) in cross.chunks_exact(CHANNEL_COUNT).enumerate() {
+            for (column, (_, posture)) in postures.iter().enumerate() {
+                matrix[row * count + column] =
+                    line.iter().zip(posture).map(|(value, weight)| value * f64::from(*weight)).sum();
+            }
+        }
+        for index in 0..count {
+            // What is alike to the last digit shares the work.
+            matrix[index * count + index] = matrix[index * count + index] * 1.001 + 1e-9;
+        }
+        let cost: Vec<f64> = (0..count).map(|index| COST * matrix[index * count + index]).collect();
+        Some(Self {
+            controls: postures.iter().map(|(control, _)| *control).collect(),
+            cross,
+            solver: BoundedSolver::new(&matrix, count, Objective::Energy).ok()?,
+            active: ActiveSet::all_free(count),
+            cost,
+            right: vec![0.0; count],
+            lower: vec![0.0; count],
+            upper: vec![1.0; count],
+            found: vec![0.0; count],
+        })
+    }
+
+    /// Finds the mixes of its controls.
+    fn solve(&mut self, pose: &FacePose) {
+        for ((right, row), cost) in self.right.iter_mut().zip(self.cross.chunks_exact(CHANNEL_COUNT)).zip(&self.cost) {
+            let wanted: f64 = row.iter().zip(&pose.weights).map(|(factor, weight)| factor * f64::from(*weight)).sum();
+            *right = wanted - cost;
+        }
+        // It fails only on what is not finite: then the shapes rest.
+        if self.solver.solve(&self.right, &self.lower, &self.upper, &mut self.active, &mut self.found).is_err() {
+            self.found.fill(0.0);
+        }
+    }
+}
+
+/// What an expression of a VRM file does to others while it shows.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Override {
+    pub(super) by: u16,
+    pub(super) how: VrmOverride,
+    pub(super) over: Vec<u16>,
+}
+
+/// A joint that follows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JointDrive {
+    /// Index of the node in the [`Rig`](super::Rig).
+    pub node: usize,
+    /// Its part.
+    pub joint: Joint,
+    /// From the axes of the face (left, up, forward) to those of the joint at rest.
+    pub(super) frame: Quat,
+    /// From the axes of the face, in distances between the eyes, to those of the node above.
+    pub(super) shift_frame: Mat3,
+    pub(super) terms: Vec<JointTerm>,
+    /// Whether it follows the rigid part of the pose that its part is named after, and how much.
+    pub(super) rigid: f32,
+    pub(super) gain: f32,
+}
+
+/// What a channel does to a joint.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct JointTerm {
+    pub(super) channel: FaceChannel,
+    /// Radians about the axes of the face.
+    pub(super) turn: Vec3,
+    /// Distances between the eyes.
+    pub(super) shift: Vec3,
+}
+
+impl Binding {
+    /// Computes all weights for a pose; ask [`weight`](Self::weight) afterwards. Allocates nothing.
+    pub fn follow(&mut self, pose: &FacePose) {
+        for control in &mut self.controls {
+            let mix = control.terms.iter().map(|(channel, factor)| pose.weights[usize::from(*channel)] * factor).sum();
+            control.value = control.shaped(mix);
+        }
+        for fit in &mut self.fits {
+            fit.solve(pose);
+            for (control, mix) in fit.controls.iter().zip(&fit.found) {
+                let control = &mut self.controls[usize::from(*control)];
+                control.value = control.shaped(*mix as f32);
+            }
+        }
+        for rule in &self.overrides {
+            let shown = self.controls[usize::from(rule.by)].value;
+            let left = match rule.how {
+                VrmOverride::None => continue,
+                VrmOverride::Block if shown > 0.0 => 0.0,
+                VrmOverride::Block => 1.0,
+                VrmOverride::Blend => 1.0 - shown.clamp(0.0, 1.0),
+            };
+            for over in &rule.over {
+                self.controls[usize::from(*over)].value *= left;
+            }
+        }
+    }
+
+    /// The share of a morph target's weight that comes from one of its [`ShapeDrive::targets`], as of the last
+    /// [`follow`](Self::follow).
+    #[inline]
+    pub fn weight(&self, target: &TargetDrive) -> f32 {
+        self.controls[usize::from(target.control)].value * target.factor
+    }
+}
+
+impl JointDrive {
+    /// How the joint is to be turned (after its rest rotation, about its own axes) and shifted (in the axes of the node above it).
+    pub fn motion(&self, pose: &FacePose) -> (Quat, Vec3) {
+        let (mut turn, mut shift) = (Vec3::ZERO, Vec3::ZERO);
+        for term in &self.terms {
+            let weight = pose.weight(term.channel) * self.gain;
+            turn += term.turn * weight;
+            shift += term.shift * weight;
+        }
+        if self.joint == Joint::Jaw {
+            // Closing the lips of a rig that has only a jaw never shuts it further than it was.
+            turn.x = turn.x.max(0.0);
+        }
+        let eye = |gaze: Vec2| Quat::from_euler(glam::EulerRot::YXZ, gaze.x, -gaze.y, 0.0);
+        let rigid = match self.joint {
+            _ if self.rigid == 0.0 => Quat::IDENTITY,
+            Joint::Jaw => pose.jaw_rotation,
+            Joint::LeftEye => eye(pose.left_eye),
+            Joint::RightEye => eye(pose.right_eye),
+            Joint::Head | Joint::Neck => pose.head_rotation,
+            _ => Quat::IDENTITY,
+        };
+        let rigid = if self.rigid == 1.0 { rigid } else { Quat::IDENTITY.slerp(rigid, self.rigid) };
+        let turn = rigid * Quat::from_scaled_axis(turn);
+        (self.frame * turn * self.frame.inverse(), self.shift_frame * shift)
+    }
+}
