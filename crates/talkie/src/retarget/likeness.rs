@@ -6,7 +6,7 @@ use crate::animation::{CHANNEL_COUNT, FaceChannel};
 static LIKENESS: &[u8] = include_bytes!("likeness.f32");
 
 /// The mean over the lips of the products of what two channels do to the first default character, in square millimetres; the rest of
-/// the face counts a tenth. The scalar product in which shapes are fitted: what is seen most counts most.
+/// the face counts a thousandth. The scalar product in which shapes are fitted: what is seen most counts most.
 pub(super) fn likeness(a: FaceChannel, b: FaceChannel) -> f64 {
     let (row, column) = (a.index().min(b.index()), a.index().max(b.index()));
     let index = row * CHANNEL_COUNT - row * (row + 1) / 2 + column;

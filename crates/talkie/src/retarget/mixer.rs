@@ -12,7 +12,7 @@ use crate::animation::{
 #[derive(Debug, Clone, Default)]
 pub struct Binding {
     pub(super) controls: Vec<Control>,
-    pub(super) fits: Vec<Fit>,
+    pub(super) fit: Option<Fit>,
     pub(super) overrides: Vec<Override>,
     /// Which morph targets follow.
     pub shapes: Vec<ShapeDrive>,
@@ -94,13 +94,14 @@ pub(super) struct Fit {
 
 /// What one unit of a weight costs beside the squared error it saves, in shares of what the posture itself is worth: of two ways
 /// to show the same, the one with fewer shapes.
-const COST: f64 = 0.004;
+const COST: f64 = 0.001;
 
 impl Fit {
-    /// `postures` are what the controls show; `likeness` says how much two channels look the same (a symmetric matrix over all
+    /// `postures` are what the controls show, `wanted` the channels that they are to show, the others shall rest; `likeness` says how much two channels look the same (a symmetric matrix over all
     /// channels without negative eigenvalues).
     pub(super) fn new(
         postures: &[(u16, [f32; CHANNEL_COUNT])],
+        wanted: impl Fn(FaceChannel) -> bool,
         likeness: impl Fn(FaceChannel, FaceChannel) -> f64,
     ) -> Option<Self> {
         let count = postures.len();
@@ -117,6 +118,12 @@ impl Fit {
                 matrix[row * count + column] =
                     line.iter().zip(posture).map(|(value, weight)| value * f64::from(*weight)).sum();
             }
+        }
+        for row in cross.chunks_exact_mut(CHANNEL_COUNT) {
+            row.iter_mut()
+                .zip(FaceChannel::ALL)
+                .filter(|(_, channel)| !wanted(*channel))
+                .for_each(|(value, _)| *value = 0.0);
         }
         for index in 0..count {
             // What is alike to the last digit shares the work.
@@ -191,7 +198,7 @@ impl Binding {
             let mix = control.terms.iter().map(|(channel, factor)| pose.weights[usize::from(*channel)] * factor).sum();
             control.value = control.shaped(mix);
         }
-        for fit in &mut self.fits {
+        if let Some(fit) = &mut self.fit {
             fit.solve(pose);
             for (control, mix) in fit.controls.iter().zip(&fit.found) {
                 let control = &mut self.controls[usize::from(*control)];

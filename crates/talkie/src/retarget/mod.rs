@@ -7,18 +7,25 @@
 mod bind;
 #[cfg(feature = "gltf")]
 mod file;
+#[cfg(feature = "gltf")]
+mod glb;
 mod joint;
+mod joints;
 mod likeness;
 mod mixer;
 mod profile;
 mod report;
 mod rig;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod vrm;
 
 pub use bind::bind;
 #[cfg(feature = "gltf")]
 pub use file::{open_gltf, read_vectors, rig_of, target_names};
+#[cfg(feature = "gltf")]
+pub use glb::Glb;
 pub use joint::{JAW_OPEN_RADIANS, Joint, JointMotion};
 pub use mixer::{Binding, JointDrive, ShapeDrive, TargetDrive};
 pub use profile::{ChannelMix, JointRule, ProfileError, RigProfile, ShapeRule};

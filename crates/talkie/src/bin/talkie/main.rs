@@ -15,6 +15,7 @@ macro_rules! say {
 }
 
 mod animate;
+mod bind;
 mod check;
 mod eval;
 mod info;
@@ -35,6 +36,10 @@ struct Arguments {
 enum Command {
     /// Animate a sound file (WAV, FLAC, Ogg Vorbis, MP3): one row of channel weights and joints per frame.
     Animate(animate::Arguments),
+    /// Say which shapes and joints of a character a face would drive, what is missing, and what would help.
+    ///
+    /// Fails if nothing would open the mouth.
+    Bind(bind::Arguments),
     /// Explain a bundle: what it is, what it needs, which engine and device would run it.
     Info(info::Arguments),
     /// Check a bundle: every file against the others and against the network's own tensors, and that it speaks.
@@ -69,6 +74,7 @@ fn print(text: fmt::Arguments<'_>) -> Result<(), Failure> {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Animate(arguments) => animate::run(&arguments),
+        Command::Bind(arguments) => bind::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),

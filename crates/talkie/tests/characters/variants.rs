@@ -1,0 +1,224 @@
+//! The default character under other names, in other arrangements, in other units.
+
+use std::collections::BTreeMap;
+
+use glam::Vec3;
+use serde_json::{Value, json};
+use talkie::{
+    animation::{CHANNEL_COUNT, FaceChannel},
+    retarget::{Glb, RigProfile, ShapeRule, match_shape, open_gltf, read_vectors},
+};
+
+/// Meshes with shapes of a file: index, names, and for every primitive the displacements of every shape.
+fn meshes(glb: &Glb) -> Vec<(usize, Vec<String>, Vec<Vec<Vec<Vec3>>>)> {
+    let file = open_gltf(&glb.to_bytes()).unwrap();
+    let blob = file.blob.as_deref().unwrap();
+    let mut meshes = Vec::new();
+    for mesh in file.meshes() {
+        let Some(names) = talkie::retarget::target_names(&mesh) else { continue };
+        let primitives = mesh.primitives().map(|primitive| {
+            let read = |target: gltf::mesh::MorphTarget<'_>| {
+                let vectors = read_vectors(&target.positions().unwrap(), blob).unwrap();
+                vectors.into_iter().map(Vec3::from).collect()
+            };
+            primitive.morph_targets().map(read).collect()
+        });
+        let primitives = primitives.collect();
+        meshes.push((mesh.index(), names, primitives));
+    }
+    meshes
+}
+
+/// Gives every mesh other shapes: `make` is told the channels of a mesh and the displacements of one of its primitives by each, and
+/// gives names and displacements.
+pub fn reshaped(glb: &Glb, make: impl Fn(&BTreeMap<FaceChannel, &Vec<Vec3>>) -> Vec<(String, Vec<Vec3>)>) -> Glb {
+    let mut changed = glb.clone();
+    for (mesh, names, primitives) in meshes(glb) {
+        let channels: Vec<FaceChannel> = names.iter().map(|name| match_shape(name).channel().unwrap()).collect();
+        let mut new_names = Vec::new();
+        for (index, displaced) in primitives.iter().enumerate() {
+            let by_channel = channels.iter().copied().zip(displaced).collect();
+            let shapes = make(&by_channel);
+            new_names = shapes.iter().map(|(name, _)| name.clone()).collect();
+            let targets: Vec<Value> =
+                shapes.iter().map(|(_, moved)| json!({"POSITION": changed.push_vectors(moved)})).collect();
+            changed.json["meshes"][mesh]["primitives"][index]["targets"] = json!(targets);
+        }
+        changed.json["meshes"][mesh]["extras"] = json!({"targetNames": new_names});
+        changed.json["meshes"][mesh]["weights"] = json!(vec![0.0; new_names.len()]);
+    }
+    changed
+}
+
+/// Renames shapes.
+pub fn renamed(glb: &Glb, name: impl Fn(FaceChannel) -> String) -> Glb {
+    reshaped(glb, |shapes| shapes.iter().map(|(channel, moved)| (name(*channel), (*moved).clone())).collect())
+}
+
+/// The shapes that a profile knows, made so that they show what its rules say: for rules that follow channels the least shapes
+/// that together do what the channels do, for others their postures.
+pub fn as_family(glb: &Glb, profile: &RigProfile, only: impl Fn(&ShapeRule) -> bool) -> Glb {
+    let rules: Vec<&ShapeRule> = profile.shapes.iter().filter(|rule| only(rule)).collect();
+    let following: Vec<&ShapeRule> = rules.iter().copied().filter(|rule| rule.shows.is_empty()).collect();
+    // (MᵀM + ε)⁻¹, so that shapes are M (MᵀM + ε)⁻¹ D.
+    let mut normal = vec![vec![0.0_f64; CHANNEL_COUNT]; CHANNEL_COUNT];
+    for rule in &following {
+        for (a, x) in &rule.from {
+            for (b, y) in &rule.from {
+                normal[a.index()][b.index()] += f64::from(x * y);
+            }
+        }
+    }
+    (0..CHANNEL_COUNT).for_each(|index| normal[index][index] += 1e-9);
+    let inverse = inverse(normal);
+    reshaped(glb, |shapes| {
+        let combined = |mix: &[(FaceChannel, f32)]| -> Vec<Vec3> {
+            let count = shapes.values().next().unwrap().len();
+            let mut sum = vec![Vec3::ZERO; count];
+            for (channel, factor) in mix {
+                if let Some(moved) = shapes.get(channel) {
+                    sum.iter_mut().zip(moved.iter()).for_each(|(sum, moved)| *sum += *moved * *factor);
+                }
+            }
+            sum
+        };
+        let shape = |rule: &&ShapeRule| {
+            let mix: Vec<(FaceChannel, f32)> = if rule.shows.is_empty() {
+                let value = |channel: FaceChannel| -> f64 {
+                    rule.from.iter().map(|(other, x)| f64::from(*x) * inverse[other.index()][channel.index()]).sum()
+                };
+                FaceChannel::ALL.into_iter().map(|channel| (channel, value(channel) as f32)).collect()
+            } else {
+                rule.shows.iter().map(|(channel, weight)| (*channel, *weight)).collect()
+            };
+            let mix: Vec<_> = mix.into_iter().filter(|(_, factor)| factor.abs() > 1e-6).collect();
+            (rule.names[0].clone(), combined(&mix))
+        };
+        rules.iter().map(shape).collect()
+    })
+}
+
+/// The inverse of a matrix that has one.
+fn inverse(mut matrix: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+    let size = matrix.len();
+    let mut inverse: Vec<Vec<f64>> =
+        (0..size).map(|row| (0..size).map(|column| f64::from(u8::from(row == column))).collect()).collect();
+    for column in 0..size {
+        let pivot =
+            (column..size).max_by(|a, b| matrix[*a][column].abs().total_cmp(&matrix[*b][column].abs())).unwrap();
+        matrix.swap(column, pivot);
+        inverse.swap(column, pivot);
+        let scale = 1.0 / matrix[column][column];
+        matrix[column].iter_mut().chain(&mut inverse[column]).for_each(|value| *value *= scale);
+        for row in (0..size).filter(|row| *row != column) {
+            let factor = matrix[row][column];
+            if factor != 0.0 {
+                for index in 0..size {
+                    matrix[row][index] -= factor * matrix[column][index];
+                    inverse[row][index] -= factor * inverse[column][index];
+                }
+            }
+        }
+    }
+    inverse
+}
+
+/// Puts the whole character below another node.
+pub fn below(glb: &Glb, node: Value) -> Glb {
+    let mut changed = glb.clone();
+    let roots = changed.json["scenes"][0]["nodes"].clone();
+    let mut node = node;
+    node["children"] = roots;
+    let index = changed.push("nodes", node);
+    changed.json["scenes"][0]["nodes"] = json!([index]);
+    changed
+}
+
+/// The shapes of every mesh in another order.
+pub fn shuffled(glb: &Glb) -> Glb {
+    reshaped(glb, |shapes| {
+        let mut shapes: Vec<_> =
+            shapes.iter().map(|(channel, moved)| (channel.name().to_owned(), (*moved).clone())).collect();
+        let count = shapes.len();
+        (0..count).for_each(|index| shapes.swap(index, (index * 7 + 3) % count));
+        shapes
+    })
+}
+
+/// A joint that a variant adds: name, name of the node above, place within the character.
+pub struct Added {
+    pub name: &'static str,
+    pub above: &'static str,
+    pub place: Vec3,
+}
+
+/// The character without shapes, its skin bent by more joints. `bend` gives up to four joints and weights for a vertex of the first
+/// primitive of the face.
+pub fn jointed(glb: &Glb, added: &[Added]) -> Glb {
+    let mut changed = glb.clone();
+    let places = node_places(glb);
+    let index_of = |json: &Value, name: &str| {
+        json["nodes"].as_array().unwrap().iter().position(|node| node["name"] == name).unwrap()
+    };
+    let mut world: BTreeMap<usize, Vec3> = places.into_iter().enumerate().collect();
+    let mut joints: Vec<usize> = serde_json::from_value(changed.json["skins"][0]["joints"].clone()).unwrap();
+    for joint in added {
+        let above = index_of(&changed.json, joint.above);
+        let local = joint.place - world[&above];
+        let node = changed.push("nodes", json!({"name": joint.name, "translation": local.to_array()}));
+        let children = &mut changed.json["nodes"][above]["children"];
+        match children.as_array_mut() {
+            Some(children) => children.push(json!(node)),
+            None => *children = json!([node]),
+        }
+        world.insert(node, joint.place);
+        joints.push(node);
+    }
+    // No node is turned, so the inverse is a shift.
+    let inverse: Vec<u8> = joints
+        .iter()
+        .flat_map(|joint| glam::Mat4::from_translation(-world[joint]).to_cols_array())
+        .flat_map(f32::to_le_bytes)
+        .collect();
+    let matrices = changed.push_accessor(&inverse, joints.len(), 5126, "MAT4");
+    changed.json["skins"][0]["joints"] = json!(joints);
+    changed.json["skins"][0]["inverseBindMatrices"] = json!(matrices);
+    for mesh in changed.json["meshes"].as_array_mut().unwrap() {
+        for key in ["weights", "extras"] {
+            mesh.as_object_mut().unwrap().remove(key);
+        }
+        for primitive in mesh["primitives"].as_array_mut().unwrap() {
+            primitive.as_object_mut().unwrap().remove("targets");
+        }
+    }
+    changed
+}
+
+/// Where the nodes of the default character are: none of them is turned or scaled.
+fn node_places(glb: &Glb) -> Vec<Vec3> {
+    let nodes = glb.json["nodes"].as_array().unwrap();
+    let mut places = vec![Vec3::ZERO; nodes.len()];
+    let mut stack: Vec<(usize, Vec3)> = vec![];
+    let roots: Vec<usize> = serde_json::from_value(glb.json["scenes"][0]["nodes"].clone()).unwrap();
+    stack.extend(roots.into_iter().map(|root| (root, Vec3::ZERO)));
+    while let Some((node, above)) = stack.pop() {
+        let local: Option<[f32; 3]> = serde_json::from_value(nodes[node]["translation"].clone()).ok();
+        places[node] = above + Vec3::from(local.unwrap_or_default());
+        let children: Vec<usize> = serde_json::from_value(nodes[node]["children"].clone()).unwrap_or_default();
+        stack.extend(children.into_iter().map(|child| (child, places[node])));
+    }
+    places
+}
+
+/// Gives the vertices of the first primitive of a mesh other joints (places in the skin) and weights.
+pub fn skinned(glb: &Glb, mesh: usize, bends: &[[(u8, f32); 4]]) -> Glb {
+    let mut changed = glb.clone();
+    let joints: Vec<u8> = bends.iter().flatten().map(|(joint, _)| *joint).collect();
+    let weights: Vec<u8> = bends.iter().flatten().flat_map(|(_, weight)| weight.to_le_bytes()).collect();
+    let joints = changed.push_accessor(&joints, bends.len(), 5121, "VEC4");
+    let weights = changed.push_accessor(&weights, bends.len(), 5126, "VEC4");
+    let attributes = &mut changed.json["meshes"][mesh]["primitives"][0]["attributes"];
+    attributes["JOINTS_0"] = json!(joints);
+    attributes["WEIGHTS_0"] = json!(weights);
+    changed
+}
