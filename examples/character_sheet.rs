@@ -13,16 +13,15 @@
 //! `LINE.csv` is what `talkie animate` writes, `LINE.json` an alignment as `talkie eval` reads it. `--strength 1.3` makes the
 //! jaw, the lips and the cheeks move more.
 //!
-//! Poses set morph weights by target name on every node that has that name, so any character with ARKit names works.
+//! Poses are shown through the binding that a game would have, so any character works that a face can be bound to; the camera expects
+//! its face where that of the default characters is. `--profile FILE.rig.ron` binds it by a profile of yours.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use bevy::app::PluginsState;
-use bevy::asset::LoadState;
 use bevy::camera::RenderTarget;
 use bevy::light::EnvironmentMapLight;
-use bevy::mesh::morph::MorphWeights;
 use bevy::prelude::*;
 use bevy::render::RenderPlugin;
 use bevy::render::pipelined_rendering::PipelinedRenderingPlugin;
@@ -31,9 +30,8 @@ use bevy::render::renderer::RenderDevice;
 use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
 use bevy::window::ExitCondition;
 use bevy::winit::WinitPlugin;
-use bevy::world_serialization::WorldInstanceReady;
-use bevy_talkie::prelude::{Emotion, FaceChannel, FacePose};
-use bevy_talkie::talkie::{emotion, metrics::Alignment};
+use bevy_talkie::prelude::*;
+use bevy_talkie::talkie::{emotion, metrics::Alignment, retarget};
 
 /// Pictures per row of the sheet.
 const COLUMNS: usize = 5;
@@ -103,14 +101,11 @@ const POSES: &[Pose<'static>] = &[
 /// The poses of `--poses key`.
 const KEY_POSES: usize = 10;
 
-#[derive(Resource, Default)]
-struct SceneIsReady(bool);
-
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [file, out, options @ ..] = args.as_slice() else {
         eprintln!(
-            "usage: character_sheet FILE.glb OUT.png [--poses all|key|NAME,..] [--size N] [--emotions INTENSITY] \
+            "usage: character_sheet FILE.glb OUT.png [--poses all|key|NAME,..] [--size N] [--profile FILE.rig.ron] [--emotions INTENSITY] \
              [--track LINE.csv --phones LINE.json [--strength FACTOR]]"
         );
         std::process::exit(2);
@@ -144,7 +139,11 @@ fn main() {
     let mut app = headless_app(file.parent().expect("a file lies in a folder"));
     let letters = if frame == HEAD { 15.0 } else { 9.0 };
     let target = spawn_stage(&mut app, size * SUPERSAMPLE, letters);
-    load_character(&mut app, file.file_name().and_then(|n| n.to_str()).expect("the file name is text"));
+    let profile = option("--profile").map(|path| {
+        let text = std::fs::read_to_string(path).expect("the profile can be read");
+        RigProfile(retarget::RigProfile::parse(&text).unwrap_or_else(|error| panic!("{path}: {error}")))
+    });
+    load_character(&mut app, file.file_name().and_then(|n| n.to_str()).expect("the file name is text"), profile);
 
     let rows = poses.len().div_ceil(columns);
     let mut sheet = vec![0u8; columns * rows * (size * size * 4) as usize];
@@ -232,7 +231,8 @@ fn headless_app(folder: &Path) -> App {
             .disable::<bevy::audio::AudioPlugin>()
             .disable::<PipelinedRenderingPlugin>(),
     );
-    app.insert_resource(ClearColor(Color::srgb(0.165, 0.185, 0.215))).init_resource::<SceneIsReady>();
+    app.add_plugins(TalkiePlugins);
+    app.insert_resource(ClearColor(Color::srgb(0.165, 0.185, 0.215)));
     while app.plugins_state() == PluginsState::Adding {
         bevy::tasks::tick_global_task_pools_on_main_thread();
     }
@@ -278,19 +278,20 @@ fn spawn_stage(app: &mut App, size: u32, letters: f32) -> Handle<Image> {
     target
 }
 
-fn load_character(app: &mut App, file: &str) {
+fn load_character(app: &mut App, file: &str, profile: Option<RigProfile>) {
     let asset = app.world().resource::<AssetServer>().load(GltfAssetLabel::Scene(0).from_asset(file.to_owned()));
-    app.world_mut()
-        .spawn(WorldAssetRoot(asset.clone()))
-        .observe(|_: On<WorldInstanceReady>, mut ready: ResMut<SceneIsReady>| ready.0 = true);
-    while !app.world().resource::<SceneIsReady>().0 {
-        let state = app.world().resource::<AssetServer>().load_state(&asset);
-        assert!(!matches!(state, LoadState::Failed(_)), "{file} does not load: {state:?}");
+    let profile = profile.map(|profile| app.world_mut().resource_mut::<Assets<RigProfile>>().add(profile));
+    let face = (WorldAssetRoot(asset), TalkingFace { profile, ..default() }, FaceLife::none());
+    let face = app.world_mut().spawn(face).id();
+    while app.world().get::<BindingReport>(face).is_none() {
         app.update();
     }
+    let report = &app.world().get::<BindingReport>(face).expect("it was just there").0;
+    println!("{report}");
+    assert!(!report.is_broken(), "{file} cannot be shown");
 }
 
-/// Sets camera and morph weights.
+/// Sets camera and face.
 fn strike(app: &mut App, pose: &Pose<'_>) {
     let world = app.world_mut();
     let (height, visible) = pose.frame;
@@ -304,20 +305,16 @@ fn strike(app: &mut App, pose: &Pose<'_>) {
         *transform = Transform::from_translation(from).looking_at(center, Vec3::Y);
         *projection = PerspectiveProjection { fov: field_of_view, near: 0.02, ..default() }.into();
     }
-    let weights = pose.weights.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
-    world.run_system_cached_with(apply_weights, weights).expect("the weights can be set");
+    let shown = FaceChannel::ALL.into_iter().filter_map(|channel| {
+        let named = pose.weights.iter().find(|(name, _)| is_named(channel.name(), name));
+        named.map(|(_, value)| (channel, *value))
+    });
+    let shown = Expression::new(shown);
+    for mut expression in world.query::<&mut Expression>().iter_mut(world) {
+        *expression = shown.clone();
+    }
     for mut caption in world.query_filtered::<&mut Text, With<Caption>>().iter_mut(world) {
         caption.0 = if [LOWER_FACE, HEAD].contains(&pose.frame) { pose.name.to_owned() } else { String::new() };
-    }
-}
-
-fn apply_weights(In(weights): In<Vec<(String, f32)>>, meshes: Res<Assets<Mesh>>, mut nodes: Query<&mut MorphWeights>) {
-    for mut node in &mut nodes {
-        let names = node.first_mesh().and_then(|mesh| meshes.get(mesh)).and_then(Mesh::morph_target_names);
-        let names = names.map(<[String]>::to_vec).unwrap_or_default();
-        for (name, slot) in names.iter().zip(node.weights_mut()) {
-            *slot = weights.iter().find(|(key, _)| is_named(name, key)).map_or(0.0, |(_, value)| *value);
-        }
     }
 }
 

@@ -117,6 +117,7 @@ pub enum TalkieSystems {
 /// | [`face::FacePlugin`] | speech, emotions, expression, blink, gaze and head layers |
 /// | [`rig::RigPlugin`] | binds characters and writes to them |
 /// | [`rig::MorphVisibilityPlugin`] | works around a defect of Bevy 0.19 that freezes morphs after leaving view |
+/// | `rig::VrmPlugin` (feature `vrm`) | reads VRM avatars: `.vrm` files, their expressions and bones |
 ///
 /// Each can be left out or replaced: `TalkiePlugins.build().disable::<MorphVisibilityPlugin>()`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -124,13 +125,16 @@ pub struct TalkiePlugins;
 
 impl PluginGroup for TalkiePlugins {
     fn build(self) -> PluginGroupBuilder {
-        PluginGroupBuilder::start::<Self>()
+        let group = PluginGroupBuilder::start::<Self>()
             .add(TalkieSchedulePlugin)
             .add(inference::InferencePlugin::default())
             .add(voice::VoicePlugin)
             .add(face::FacePlugin)
             .add(rig::RigPlugin)
-            .add(rig::MorphVisibilityPlugin)
+            .add(rig::MorphVisibilityPlugin);
+        #[cfg(feature = "vrm")]
+        let group = group.add(rig::VrmPlugin);
+        group
     }
 }
 

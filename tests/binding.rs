@@ -4,8 +4,12 @@
 mod common;
 
 use bevy::{mesh::morph::MorphWeights, prelude::*};
-use bevy_talkie::{prelude::*, talkie::retarget::Joint};
+use bevy_talkie::{
+    prelude::*,
+    talkie::retarget::{self, Joint},
+};
 use common::{add_tiny_model, glb::Character, spawn_face, talking_app, until, weights};
+use serde_json::json;
 
 const STRAIGHT: [f32; 4] = [0.0, 0.0, 0.0, 1.0];
 
@@ -236,4 +240,95 @@ fn a_face_added_to_a_scene_that_is_already_there_is_bound() {
     app.world_mut().entity_mut(root).insert(TalkingFace { model, ..default() });
     until(&mut app, "the binding", |world| world.get::<FaceRig>(root).is_some());
     assert_eq!(app.world().get::<FaceRig>(root).unwrap().shape_nodes().count(), 1);
+}
+
+/// Binds `face.glb` by a profile of the game.
+fn bind_by(profile: &str, character: &Character) -> (tempfile::TempDir, App, Entity, Handle<RigProfile>) {
+    let folder = tempfile::tempdir().unwrap();
+    character.write(folder.path(), "face.glb");
+    std::fs::write(folder.path().join("ours.rig.ron"), profile).unwrap();
+    let mut app = talking_app(folder.path());
+    let server = app.world().resource::<AssetServer>().clone();
+    let handle = server.load("ours.rig.ron");
+    let scene = server.load("face.glb#Scene0");
+    let model = add_tiny_model(&mut app);
+    let profile = Some(handle.clone());
+    let talking = TalkingFace { model, profile, ..default() };
+    let face = app.world_mut().spawn((WorldAssetRoot(scene), talking, FaceLife::none())).id();
+    until(&mut app, "the face to be bound", |world| world.get::<BindingReport>(face).is_some());
+    (folder, app, face, handle)
+}
+
+const OURS: &str = r#"(name: "ours", shapes: [(names: ["Gob"], from: {jawOpen: 1.0, mouthClose: -1.0}, gain: 0.5)])"#;
+
+#[test]
+fn a_profile_of_the_game_names_the_shapes_and_a_change_of_it_binds_anew() {
+    let (_f, mut app, face, handle) = bind_by(OURS, &Character { shapes: &["Gob", "jawOpen"], ..default() });
+    pose(&mut app, face, &[(FaceChannel::JawOpen, 0.8)]);
+    assert_eq!(weights(app.world(), face), [0.4, 0.0]);
+    // While the mouth is open, the profile turns to the other shape: the first one rests.
+    let mut profiles = app.world_mut().resource_mut::<Assets<RigProfile>>();
+    profiles.get_mut(&handle).unwrap().0.shapes[0].names[0] = "jawOpen".into();
+    (0..3).for_each(|_| app.update());
+    assert_eq!(weights(app.world(), face), [0.0, 0.4]);
+}
+
+#[test]
+fn a_profile_that_cannot_be_read_is_reported_and_the_built_in_ones_serve() {
+    let (_f, mut app, face, _) = bind_by("(name: 3)", &Character { shapes: &["jawOpen", "mouthClose"], ..default() });
+    let report = app.world().get::<BindingReport>(face).unwrap().0.to_string();
+    says(&report, &["its profile is not used", "ours.rig.ron", "line 1, column 7", "Expected string"]);
+    pose(&mut app, face, &[(FaceChannel::JawOpen, 0.8)]);
+    assert_eq!(weights(app.world(), face), [0.8, 0.0]);
+}
+
+#[test]
+fn listed_profiles_are_tried_for_every_face() {
+    let folder = tempfile::tempdir().unwrap();
+    Character { shapes: &["Gob"], ..default() }.write(folder.path(), "face.glb");
+    let mut app = talking_app(folder.path());
+    let face = spawn_face(&mut app, "face.glb");
+    assert!(!app.world().get::<BindingReport>(face).unwrap().0.can_speak());
+    let profile = RigProfile(retarget::RigProfile::parse(OURS).unwrap());
+    let handle = app.world_mut().resource_mut::<Assets<RigProfile>>().add(profile);
+    app.world_mut().resource_mut::<RigProfiles>().0.push(handle);
+    (0..3).for_each(|_| app.update());
+    pose(&mut app, face, &[(FaceChannel::JawOpen, 0.8)]);
+    assert_eq!(weights(app.world(), face), [0.4]);
+}
+
+#[test]
+fn avatars_are_bound_by_what_their_file_says() {
+    let version_1 = json!({"VRMC_vrm": {
+        "specVersion": "1.0",
+        "humanoid": {"humanBones": {"head": {"node": 1}, "jaw": {"node": 2}}},
+        "expressions": {
+            "preset": {"blinkLeft": {"morphTargetBinds": [{"node": 0, "index": 1, "weight": 0.5}]}},
+            "custom": {"MouthPucker": {"morphTargetBinds": [{"node": 0, "index": 0, "weight": 1.0}]}},
+        },
+    }});
+    let version_0 = json!({"VRM": {
+        "humanoid": {"humanBones": [{"bone": "head", "node": 1}, {"bone": "jaw", "node": 2}]},
+        "blendShapeMaster": {"blendShapeGroups": [
+            {"name": "Blink_L", "presetName": "blink_l", "binds": [{"mesh": 0, "index": 1, "weight": 50}]},
+            {"name": "MouthPucker", "presetName": "unknown", "binds": [{"mesh": 0, "index": 0, "weight": 100}]},
+        ]},
+    }});
+    for extensions in [version_1, version_0] {
+        let folder = tempfile::tempdir().unwrap();
+        let joints = [("Kopf", None, STRAIGHT), ("Kiefer", Some(0), STRAIGHT)];
+        Character { shapes: &["x1", "x2"], joints: &joints, extensions: Some(extensions), ..default() }
+            .write(folder.path(), "avatar.vrm");
+        let mut app = talking_app(folder.path());
+        let face = spawn_face(&mut app, "avatar.vrm");
+        let report = app.world().get::<BindingReport>(face).unwrap().0.to_string();
+        says(&report, &["joint head is `Kopf`", "joint jaw is `Kiefer`"]);
+        let shown = [(FaceChannel::JawOpen, 1.0), (FaceChannel::MouthPucker, 0.4), (FaceChannel::EyeBlinkLeft, 1.0)];
+        pose(&mut app, face, &shown);
+        let shown = weights(app.world(), face);
+        assert!((shown[0] - 0.4).abs() < 0.01 && (shown[1] - 0.5).abs() < 0.01, "{shown:?}");
+        let (_, jaw) = app.world().get::<FaceRig>(face).unwrap().joints().find(|(j, _)| *j == Joint::Jaw).unwrap();
+        let turned = app.world().get::<Transform>(jaw).unwrap().rotation.to_scaled_axis().x;
+        assert!((turned.abs().to_degrees() - 24.5).abs() < 0.1, "{turned}");
+    }
 }

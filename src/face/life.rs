@@ -7,7 +7,10 @@
 
 use bevy_ecs::{component::Component, entity::Entity};
 use bevy_math::{EulerRot, Quat, Vec2, Vec3};
-use talkie::animation::{FaceChannel, FacePose};
+use talkie::{
+    animation::{FaceChannel, FacePose},
+    retarget::FULL_LOOK,
+};
 
 /// Seconds of a blink: closing, shut, opening.
 const BLINK: [f32; 3] = [0.075, 0.04, 0.16];
@@ -19,8 +22,6 @@ const PAUSE: (f32, f32) = (0.04, 0.12);
 const BLINKS_IN_PAUSES: f32 = 0.6;
 /// Head turn of a nod, in radians for a brow that is fully raised, and the seconds by which it follows.
 const NOD: (f32, f32) = (0.16, 0.09);
-/// Gaze angle in radians at which an `eyeLook` shape is fully on: about 20 degrees.
-pub(crate) const FULL_LOOK: f32 = 0.35;
 
 /// Life without speech: every part can be switched off.
 ///

@@ -74,6 +74,10 @@ pub(super) struct Character<'w, 's> {
     skins: Query<'w, 's, &'static SkinnedMesh>,
     transforms: Query<'w, 's, &'static Transform>,
     meshes: Option<Res<'w, Assets<Mesh>>>,
+    #[cfg(feature = "vrm")]
+    avatars: Query<'w, 's, &'static super::vrm::VrmExtension>,
+    #[cfg(feature = "vrm")]
+    avatar_nodes: Query<'w, 's, &'static super::vrm::VrmNode>,
 }
 
 pub(super) fn bind(
@@ -171,10 +175,32 @@ impl Character<'_, '_> {
                 entities.push(*node);
             }
         }
+        #[cfg(feature = "vrm")]
+        self.add_vrm(nodes, &entities, &mut rig);
         if self.meshes.is_none() {
             rig.problems.push("there is no mesh store: add Bevy's `MeshPlugin`".into());
         }
         (rig, entities)
+    }
+
+    /// What the file of an avatar says of itself.
+    #[cfg(feature = "vrm")]
+    fn add_vrm(&self, nodes: &[(Entity, Option<usize>)], meshes: &[Entity], rig: &mut Rig<'_>) {
+        let Some(avatar) = nodes.iter().find_map(|(node, _)| self.avatars.get(*node).ok()) else { return };
+        let extensions = serde_json::from_str(&avatar.json).ok();
+        let Some(vrm) = extensions.as_ref().and_then(retarget::Vrm::from_extensions) else { return };
+        for ((entity, _), node) in nodes.iter().zip(&mut rig.nodes) {
+            if let Ok(place) = self.avatar_nodes.get(*entity) {
+                node.part = vrm.bones.iter().find(|(_, bone)| *bone == place.node).map(|(part, _)| *part);
+            }
+        }
+        rig.vrm = Some(vrm.placed(|version, index| {
+            let is = |entity: &Entity| {
+                let Ok(place) = self.avatar_nodes.get(*entity) else { return false };
+                if version == 0 { place.mesh == Some(index) } else { place.node == index }
+            };
+            meshes.iter().enumerate().filter(|(_, entity)| is(entity)).map(|(mesh, _)| mesh).collect()
+        }));
     }
 
     fn mesh(&self, node: Entity, weights: &MorphWeights, problems: &mut Vec<String>) -> Option<RigMesh<'_>> {

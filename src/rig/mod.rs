@@ -9,6 +9,8 @@ mod bind;
 mod mesh;
 mod profile;
 mod visibility;
+#[cfg(feature = "vrm")]
+mod vrm;
 mod write;
 
 use bevy_app::{App, Plugin, PostUpdate};
@@ -23,6 +25,8 @@ use talkie::retarget::{Binding, Joint};
 pub use mesh::BundleMeshes;
 pub use profile::{RigProfile, RigProfileError, RigProfiles};
 pub use visibility::MorphVisibilityPlugin;
+#[cfg(feature = "vrm")]
+pub use vrm::VrmPlugin;
 
 use crate::{TalkieSystems, face::TalkingFace};
 

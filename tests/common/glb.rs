@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What to write.
 #[derive(Default)]
@@ -15,6 +15,8 @@ pub struct Character<'a> {
     pub joints: &'a [(&'a str, Option<usize>, [f32; 4])],
     /// Leaves the normals out.
     pub without_normals: bool,
+    /// Extensions of the file. Node 0 is the mesh (0), the joints follow.
+    pub extensions: Option<Value>,
 }
 
 impl Character<'_> {
@@ -60,7 +62,7 @@ impl Character<'_> {
                 }
             }
         }
-        let document = json!({
+        let mut document = json!({
             "asset": {"version": "2.0"},
             "scene": 0,
             "scenes": [{"name": "scene", "nodes": roots}],
@@ -70,6 +72,10 @@ impl Character<'_> {
             "bufferViews": [view(0, 48), view(48, 48), view(96, 48), view(144, 48), view(192, 12)],
             "accessors": [vec3(0), vec3(1), vec3(2), vec3(3), {"bufferView": 4, "componentType": 5123, "count": 6, "type": "SCALAR"}],
         });
+        if let Some(extensions) = &self.extensions {
+            document["extensionsUsed"] = extensions.as_object().unwrap().keys().cloned().collect();
+            document["extensions"] = extensions.clone();
+        }
         let mut text = document.to_string().into_bytes();
         text.resize(text.len().next_multiple_of(4), b' ');
         bin.resize(bin.len().next_multiple_of(4), 0);

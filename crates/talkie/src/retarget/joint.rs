@@ -46,6 +46,9 @@ pub enum Joint {
 /// the ARKit shape as measured on the default characters.
 pub const JAW_OPEN_RADIANS: f32 = 0.4276;
 
+/// How far an eye turns, in radians, where its `eyeLook` channel is at 1: about 20 degrees.
+pub const FULL_LOOK: f32 = 0.35;
+
 /// What one channel does to a joint at 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct JointMotion {

@@ -2,9 +2,14 @@
 
 use glam::{Mat3, Quat, Vec2, Vec3};
 
-use super::{Joint, ShapeRule, VrmOverride};
+use super::{FULL_LOOK, Joint, ShapeRule, VrmOverride};
 use crate::animation::{
-    CHANNEL_COUNT, FaceChannel, FacePose,
+    CHANNEL_COUNT,
+    FaceChannel::{
+        self, EyeLookDownLeft, EyeLookDownRight, EyeLookInLeft, EyeLookInRight, EyeLookOutLeft, EyeLookOutRight,
+        EyeLookUpLeft, EyeLookUpRight,
+    },
+    FacePose,
     blendshapes::{ActiveSet, BoundedSolver, Objective},
 };
 
@@ -240,12 +245,13 @@ impl JointDrive {
             // Closing the lips of a rig that has only a jaw never shuts it further than it was.
             turn.x = turn.x.max(0.0);
         }
-        let eye = |gaze: Vec2| Quat::from_euler(glam::EulerRot::YXZ, gaze.x, -gaze.y, 0.0);
         let rigid = match self.joint {
             _ if self.rigid == 0.0 => Quat::IDENTITY,
             Joint::Jaw => pose.jaw_rotation,
-            Joint::LeftEye => eye(pose.left_eye),
-            Joint::RightEye => eye(pose.right_eye),
+            Joint::LeftEye => eye(pose, pose.left_eye, [EyeLookOutLeft, EyeLookInLeft, EyeLookUpLeft, EyeLookDownLeft]),
+            Joint::RightEye => {
+                eye(pose, pose.right_eye, [EyeLookInRight, EyeLookOutRight, EyeLookUpRight, EyeLookDownRight])
+            }
             Joint::Head | Joint::Neck => pose.head_rotation,
             _ => Quat::IDENTITY,
         };
@@ -253,4 +259,13 @@ impl JointDrive {
         let turn = rigid * Quat::from_scaled_axis(turn);
         (self.frame * turn * self.frame.inverse(), self.shift_frame * shift)
     }
+}
+
+/// The rotation of an eye that looks so far to the left and up: the gaze of the pose in radians, or what its channels (left, right,
+/// up, down) say if that is more. Where a pose has both they say the same.
+fn eye(pose: &FacePose, gaze: Vec2, channels: [FaceChannel; 4]) -> Quat {
+    let [left, right, up, down] = channels.map(|channel| pose.weight(channel));
+    let shown = Vec2::new(left - right, up - down) * FULL_LOOK;
+    let more = |a: f32, b: f32| if b.abs() > a.abs() { b } else { a };
+    Quat::from_euler(glam::EulerRot::YXZ, more(gaze.x, shown.x), -more(gaze.y, shown.y), 0.0)
 }

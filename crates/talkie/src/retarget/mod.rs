@@ -26,7 +26,7 @@ pub use bind::bind;
 pub use file::{open_gltf, read_vectors, rig_of, target_names};
 #[cfg(feature = "gltf")]
 pub use glb::Glb;
-pub use joint::{JAW_OPEN_RADIANS, Joint, JointMotion};
+pub use joint::{FULL_LOOK, JAW_OPEN_RADIANS, Joint, JointMotion};
 pub use mixer::{Binding, JointDrive, ShapeDrive, TargetDrive};
 pub use profile::{ChannelMix, JointRule, ProfileError, RigProfile, ShapeRule};
 pub use report::{BindingReport, BoundJoint, BoundShape, Finding, FindingKind};

@@ -300,6 +300,34 @@ fn a_jaw_opens_down_whatever_its_axes_and_the_character_s_are() {
 }
 
 #[test]
+fn eyes_follow_the_gaze_and_the_channels_alike() {
+    let mut rig = rig(&["jawOpen", "mouthClose"]);
+    rig.nodes = vec![
+        node("head", None, [0.0; 3]),
+        node("eye_L", Some(0), [0.03, 0.05, 0.08]),
+        node("eye_R", Some(0), [-0.03, 0.05, 0.08]),
+    ];
+    let (binding, _) = bind(&rig, &builtin());
+    let turned = |joint: Joint, pose: &FacePose| {
+        let drive = binding.joints.iter().find(|drive| drive.joint == joint).unwrap();
+        (drive.motion(pose).0 * Vec3::Z).to_array()
+    };
+    let by_channels =
+        pose(&[(EyeLookOutLeft, 0.5), (EyeLookInRight, 0.5), (EyeLookUpLeft, 0.4), (EyeLookUpRight, 0.4)]);
+    let mut by_angle = FacePose::REST;
+    by_angle.left_eye = glam::Vec2::new(0.5, 0.4) * FULL_LOOK;
+    by_angle.right_eye = by_angle.left_eye;
+    for joint in [Joint::LeftEye, Joint::RightEye] {
+        let shown = turned(joint, &by_channels);
+        assert!(shown[0] > 0.1 && shown[1] > 0.1, "{joint}: {shown:?}");
+        assert_eq!(shown, turned(joint, &by_angle));
+        let mut both = by_channels;
+        (both.left_eye, both.right_eye) = (by_angle.left_eye, by_angle.right_eye);
+        assert_eq!(shown, turned(joint, &both));
+    }
+}
+
+#[test]
 fn a_joint_moves_beside_shapes_only_where_its_profile_says_so() {
     let with = |beside: &str| {
         let ours = profile(&format!(

@@ -27,7 +27,9 @@ fn ada() -> gltf::Gltf {
     open_gltf(&std::fs::read(root().join("assets/characters/ada.glb")).unwrap()).unwrap()
 }
 
-/// What a vertex that is no lip counts beside one that is.
+/// What a vertex of a lid counts beside one of a lip.
+const LIDS: f32 = 0.3;
+/// What a vertex that is neither counts.
 const REST_OF_FACE: f32 = 0.001;
 
 /// The upper half of the matrix of how much two channels look alike, computed from the first default character.
@@ -36,15 +38,19 @@ fn likeness(file: &gltf::Gltf) -> Vec<f32> {
     let mut displaced: Vec<Vec<Vec3>> = vec![Vec::new(); CHANNEL_COUNT];
     let mut weights: Vec<f32> = Vec::new();
     let lips = LipMesh::from_glb(&default_glb().to_bytes()).unwrap();
-    let vertex_is_skin = |before: usize| before == 0;
     for (node, mesh) in file.nodes().filter_map(|node| Some((node.clone(), node.mesh()?))) {
         let Some(offered) = rig.meshes.iter().find(|mesh| Some(mesh.name.as_str()) == node.name()) else { continue };
         for primitive in mesh.primitives() {
             let places = read_vectors(&primitive.get(&gltf::Semantic::Positions).unwrap(), file.blob.as_ref().unwrap());
             // The skin is the first primitive of the first mesh.
-            let is_lip = |vertex: usize| vertex_is_skin(weights.len()) && lips.lip_vertices().contains(&vertex);
-            let new: Vec<f32> =
-                (0..places.unwrap().len()).map(|vertex| if is_lip(vertex) { 1.0 } else { REST_OF_FACE }).collect();
+            let is_skin = weights.is_empty();
+            let blinks: Vec<f32> = if is_skin { blinks(offered) } else { Vec::new() };
+            let weight = |vertex: usize| match () {
+                () if is_skin && lips.lip_vertices().contains(&vertex) => 1.0,
+                () if is_skin && blinks[vertex] > 0.5 => LIDS,
+                () => REST_OF_FACE,
+            };
+            let new: Vec<f32> = (0..places.unwrap().len()).map(weight).collect();
             weights.extend(new);
         }
         for (shape, name) in offered.shapes.iter().enumerate() {
@@ -65,6 +71,17 @@ fn likeness(file: &gltf::Gltf) -> Vec<f32> {
         }
     }
     upper
+}
+
+/// How far each vertex moves when the left eye shuts, as a share of the one that moves furthest; and of the right eye.
+fn blinks(mesh: &talkie::retarget::RigMesh<'_>) -> Vec<f32> {
+    let shape = |name: &str| {
+        let index = mesh.shapes.iter().position(|shape| shape == name).unwrap();
+        let moved: Vec<f32> = mesh.displacements.as_ref().unwrap()(index).unwrap().iter().map(|v| v.length()).collect();
+        let most = moved.iter().copied().fold(0.0, f32::max);
+        moved.into_iter().map(move |moved| moved / most).collect::<Vec<_>>()
+    };
+    shape("eyeBlinkLeft").into_iter().zip(shape("eyeBlinkRight")).map(|(left, right)| left.max(right)).collect()
 }
 
 fn offered_vertices(mesh: &talkie::retarget::RigMesh<'_>) -> usize {
@@ -158,6 +175,14 @@ fn best_lip_error(other: &Head, poses: &[FacePose]) -> (f32, f32) {
     (largest * scale, mean * scale)
 }
 
+/// Writes a character to the folder that `TALKIE_CHARACTERS` names, to be looked at.
+fn kept(name: &str, glb: &Glb) {
+    if let Some(folder) = std::env::var_os("TALKIE_CHARACTERS") {
+        let name = name.replace(|letter: char| !letter.is_alphanumeric(), "_");
+        std::fs::write(Path::new(&folder).join(format!("{name}.glb")), glb.to_bytes()).unwrap();
+    }
+}
+
 fn default_glb() -> Glb {
     Glb::parse(&std::fs::read(root().join("assets/characters/ada.glb")).unwrap()).unwrap()
 }
@@ -186,6 +211,7 @@ fn every_naming_talks_like_the_default_character() {
     let poses = spoken();
     let ada = default_glb();
     let check = |name: &str, glb: &Glb, bound: f32| {
+        kept(name, glb);
         let mut head = Head::new(&glb.to_bytes());
         let (largest, mean, motion) = lip_error(&mut head, Mat4::IDENTITY, &poses);
         println!("{name}: {largest:.3} mm largest, {mean:.3} mm mean, of {motion:.1} mm; {:?}", head.report.profiles);
@@ -365,6 +391,7 @@ fn rigs_of_joints_alone_talk() {
         [("MakeHuman", makehuman, 2.25), ("Rigify", rigify, 2.1), ("a jaw alone", Vec::new(), 2.8)]
     {
         let glb = bent(&added, &sample);
+        kept(&format!("{name} joints"), &glb);
         let mut head = Head::new(&glb.to_bytes());
         let (largest, mean, motion) = lip_error(&mut head, Mat4::IDENTITY, &poses);
         println!("{name}: {largest:.3} mm largest, {mean:.3} mm mean, of {motion:.1} mm; {}", head.report);

@@ -9,7 +9,7 @@ use talkie::{
     retarget::{Glb, RigProfile, ShapeRule, match_shape, open_gltf, read_vectors},
 };
 
-/// Meshes with shapes of a file: index, names, and for every primitive the displacements of every shape.
+/// Meshes with shapes of a file: index, names, and for every primitive and shape how places and, after them, normals change.
 fn meshes(glb: &Glb) -> Vec<(usize, Vec<String>, Vec<Vec<Vec<Vec3>>>)> {
     let file = open_gltf(&glb.to_bytes()).unwrap();
     let blob = file.blob.as_deref().unwrap();
@@ -18,8 +18,9 @@ fn meshes(glb: &Glb) -> Vec<(usize, Vec<String>, Vec<Vec<Vec<Vec3>>>)> {
         let Some(names) = talkie::retarget::target_names(&mesh) else { continue };
         let primitives = mesh.primitives().map(|primitive| {
             let read = |target: gltf::mesh::MorphTarget<'_>| {
-                let vectors = read_vectors(&target.positions().unwrap(), blob).unwrap();
-                vectors.into_iter().map(Vec3::from).collect()
+                let places = read_vectors(&target.positions().unwrap(), blob).unwrap();
+                let normals = read_vectors(&target.normals().unwrap(), blob).unwrap();
+                places.into_iter().chain(normals).map(Vec3::from).collect()
             };
             primitive.morph_targets().map(read).collect()
         });
@@ -40,8 +41,11 @@ pub fn reshaped(glb: &Glb, make: impl Fn(&BTreeMap<FaceChannel, &Vec<Vec3>>) -> 
             let by_channel = channels.iter().copied().zip(displaced).collect();
             let shapes = make(&by_channel);
             new_names = shapes.iter().map(|(name, _)| name.clone()).collect();
-            let targets: Vec<Value> =
-                shapes.iter().map(|(_, moved)| json!({"POSITION": changed.push_vectors(moved)})).collect();
+            let target = |(_, moved): &(String, Vec<Vec3>)| {
+                let (places, normals) = moved.split_at(moved.len() / 2);
+                json!({"POSITION": changed.push_vectors(places), "NORMAL": changed.push_vectors(normals)})
+            };
+            let targets: Vec<Value> = shapes.iter().map(target).collect();
             changed.json["meshes"][mesh]["primitives"][index]["targets"] = json!(targets);
         }
         changed.json["meshes"][mesh]["extras"] = json!({"targetNames": new_names});
