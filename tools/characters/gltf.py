@@ -64,8 +64,10 @@ class Writer:
                 return self.zero_accessors[len(deltas)]
             rows = np.array([0])
         values = np.zeros((1, 3), np.float32) if zero else deltas[rows]
+        # Rows that are left out are at rest, where there are such rows.
+        rest = values[0] if len(rows) == len(deltas) else np.zeros(3, np.float32)
         entry = {"componentType": FLOAT, "count": len(deltas), "type": "VEC3",
-                 "min": _short(np.minimum(values.min(0), 0)), "max": _short(np.maximum(values.max(0), 0)),
+                 "min": _short(np.minimum(values.min(0), rest)), "max": _short(np.maximum(values.max(0), rest)),
                  "sparse": {"count": len(rows),
                             "indices": {"bufferView": self._view(rows.astype(np.uint16).tobytes()),
                                         "componentType": USHORT},
@@ -91,11 +93,15 @@ class Writer:
         Inner and thin parts may be `coarse`: their deltas are stored from larger thresholds on.
         """
         origin, scale = to_meters
-        normals = part.normals / np.maximum(np.linalg.norm(part.normals, axis=1, keepdims=True), 1e-9)
+        lengths = np.linalg.norm(part.normals, axis=1, keepdims=True)
+        # Vertices of nothing but degenerate triangles have no normal of their own.
+        normals = np.where(lengths > 1e-9, part.normals / np.maximum(lengths, 1e-9), [0.0, 1.0, 0.0])
         attributes = {"POSITION": self.accessor((part.positions - origin) * scale, FLOAT, "VEC3", bounds=True),
                       "NORMAL": self.accessor(normals, FLOAT, "VEC3")}
         if part.tangents is not None:
-            attributes["TANGENT"] = self.accessor(part.tangents, FLOAT, "VEC4")
+            tangents = np.array(part.tangents, np.float32)
+            tangents[~tangents[:, :3].any(1), 0] = 1.0
+            attributes["TANGENT"] = self.accessor(tangents, FLOAT, "VEC4")
         if part.uv is not None:
             attributes["TEXCOORD_0"] = self.accessor(part.uv, FLOAT, "VEC2")
         if part.colors is not None:

@@ -1,6 +1,6 @@
 //! Finding out what of a character answers to a face.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{
     Binding, BindingReport, BoundShape, FindingKind, Joint, Rig, RigProfile, ShapeDrive, ShapeRule, TargetDrive,
@@ -46,11 +46,12 @@ pub fn bind(rig: &Rig<'_>, profiles: &[&RigProfile]) -> (Binding, BindingReport)
         report,
         offers: offers(rig),
         covered: BTreeSet::new(),
+        direct: BTreeSet::new(),
         mouth_by: None,
         fitted: Vec::new(),
         postures: Vec::new(),
         controls: HashMap::new(),
-        taken: HashMap::new(),
+        taken: HashSet::new(),
         drives: BTreeMap::new(),
     };
     binder.bind_shapes();
@@ -101,6 +102,8 @@ pub(super) struct Binder<'a> {
     offers: Vec<Offer>,
     /// Channels that a shape answers to.
     pub(super) covered: BTreeSet<FaceChannel>,
+    /// Those of them that need no fit.
+    direct: BTreeSet<FaceChannel>,
     /// The profile of the mouth.
     pub(super) mouth_by: Option<usize>,
     /// Regions whose shapes are fitted, and what each of these shows.
@@ -108,8 +111,8 @@ pub(super) struct Binder<'a> {
     postures: Vec<(u16, [f32; CHANNEL_COUNT])>,
     /// The control of a rule: of a profile, with or without steps.
     controls: HashMap<(usize, RuleKey, bool), u16>,
-    /// Which control a morph target follows.
-    taken: HashMap<(usize, usize), u16>,
+    /// Morph targets that follow some control.
+    taken: HashSet<(usize, usize)>,
     drives: BTreeMap<usize, Vec<TargetDrive>>,
 }
 
@@ -152,15 +155,17 @@ impl Binder<'_> {
     fn bind_shapes(&mut self) {
         let known: Vec<Vec<Known>> = self.profiles.iter().map(|profile| self.known(profile)).collect();
         for region in [FaceRegion::Mouth, FaceRegion::Eyes, FaceRegion::Brows] {
-            let mut best: Option<(f32, usize)> = None;
-            for (profile, known) in known.iter().enumerate() {
-                let score = score(known, region);
-                if score > best.map_or(0.0, |(most, _)| most) {
-                    best = Some((score, profile));
-                }
-            }
-            if let Some((_, profile)) = best {
-                self.bind_region(region, profile, &known[profile]);
+            let mut left: Vec<usize> = (0..known.len()).collect();
+            // Whoever knows most of it; then whoever knows most of what is left.
+            loop {
+                let first = left.len() == known.len();
+                let best = left.iter().enumerate().fold((0.0, None), |best, (place, profile)| {
+                    let score = self.score(&known[*profile], region, first);
+                    if score > best.0 { (score, Some(place)) } else { best }
+                });
+                let (_, Some(place)) = best else { break };
+                let profile = left.remove(place);
+                self.bind_region(region, profile, &known[profile], first);
             }
         }
         let is_known = |offer: usize| known.iter().flatten().any(|known| known.offer == offer);
@@ -180,27 +185,25 @@ impl Binder<'_> {
             }
         }
         // One fit for all regions: a posture of the whole face counts once.
-        let wanted = |channel: FaceChannel| self.fitted.contains(&channel.region());
+        let wanted = |channel: FaceChannel| self.fitted.contains(&channel.region()) && !self.direct.contains(&channel);
         self.binding.fit = Fit::new(&self.postures, wanted, likeness);
         self.settle_mouth_close();
         self.override_others();
     }
 
-    /// Binds what a profile knows of a region.
-    fn bind_region(&mut self, region: FaceRegion, profile: usize, known: &[Known]) {
-        let known: Vec<&Known> = known.iter().filter(|known| self::region(&known.rule) == region).collect();
-        self.report.profiles.push((region, self.profiles[profile].name.clone()));
-        if region == FaceRegion::Mouth {
-            self.mouth_by = Some(profile);
-        }
+    /// Binds what a profile knows of a region, or, if it is not the `first`, of what is left of it.
+    fn bind_region(&mut self, region: FaceRegion, profile: usize, known: &[Known], first: bool) {
+        let known: Vec<&Known> = known
+            .iter()
+            .filter(|known| self::region(&known.rule) == region && self.is_open(&known.rule, first))
+            .collect();
         let own: BTreeSet<FaceChannel> = known.iter().flat_map(|known| known.rule.from.keys().copied()).collect();
         let all =
             FaceChannel::ALL.into_iter().filter(|channel| channel.region() == region && !channel.is_tongue_shape());
         let fits = known.iter().any(|known| !known.rule.shows.is_empty())
             && (own.iter().filter(|channel| !channel.is_tongue_shape()).count() as f32) < ENOUGH * all.count() as f32;
-        if fits {
-            self.fitted.push(region);
-        }
+        let bound_before = self.report.shapes.len();
+        let mut covered = BTreeSet::new();
         for known in known {
             let Known { offer, key, rule } = known;
             if !rule.shows.is_empty() && (!fits || self.silences(*offer, rule)) {
@@ -221,7 +224,7 @@ impl Binder<'_> {
                 }
             }
             let offered = &self.offers[*offer];
-            self.covered.extend(rule.mix().iter().filter(|(_, factor)| **factor != 0.0).map(|(channel, _)| *channel));
+            covered.extend(rule.mix().iter().filter(|(_, factor)| **factor != 0.0).map(|(channel, _)| *channel));
             self.report.shapes.push(BoundShape {
                 mesh: offered.place.clone(),
                 shape: offered.name.clone(),
@@ -229,6 +232,39 @@ impl Binder<'_> {
                 fitted: fits,
             });
         }
+        if self.report.shapes.len() > bound_before {
+            self.report.profiles.push((region, self.profiles[profile].name.clone()));
+            if region == FaceRegion::Mouth && self.mouth_by.is_none() {
+                self.mouth_by = Some(profile);
+            }
+        }
+        if fits {
+            self.fitted.push(region);
+        } else {
+            self.direct.extend(&covered);
+        }
+        self.covered.extend(covered);
+    }
+
+    /// Whether nothing answers to the channels of a rule yet. The `first` profile of a region is not asked.
+    fn is_open(&self, rule: &ShapeRule, first: bool) -> bool {
+        first || rule.mix().keys().all(|channel| !self.covered.contains(channel))
+    }
+
+    /// How much of a region a profile knows, or, if it is not the `first`, of what is left of it.
+    fn score(&self, known: &[Known], region: FaceRegion, first: bool) -> f32 {
+        let mut channels: BTreeMap<FaceChannel, f32> = BTreeMap::new();
+        for Known { rule, .. } in known {
+            if self::region(rule) != region || !self.is_open(rule, first) {
+                continue;
+            }
+            let worth = if rule.shows.is_empty() { 1.0 } else { SHOWN };
+            for channel in rule.mix().keys().filter(|channel| channel.region() == region) {
+                let best = channels.entry(*channel).or_default();
+                *best = best.max(worth);
+            }
+        }
+        channels.values().sum()
     }
 
     /// Whether an expression of the mouth takes the mouth away where it shows at all: then it cannot be mixed into speech.
@@ -256,21 +292,9 @@ impl Binder<'_> {
         let offered = &self.offers[offer];
         let mut took = false;
         for (mesh, shape, factor) in &offered.targets {
-            if let Some(other) = self.taken.get(&(*mesh, *shape)) {
-                // An expression and the shape below it are one; two expressions may share a shape.
-                if offered.expression.is_none() {
-                    if *other != control {
-                        self.report.find(
-                            FindingKind::Duplicated,
-                            format!(
-                                "`{}` of `{}` is driven through an expression already",
-                                offered.name, offered.place
-                            ),
-                            "",
-                        );
-                    }
-                    continue;
-                }
+            // An expression and the shape below it are one; two expressions may share a shape.
+            if offered.expression.is_none() && self.taken.contains(&(*mesh, *shape)) {
+                continue;
             }
             let drives = self.drives.entry(*mesh).or_default();
             if offered.expression.is_none() && drives.iter().any(|drive| drive.control == control) {
@@ -287,7 +311,7 @@ impl Binder<'_> {
                 );
                 continue;
             }
-            self.taken.insert((*mesh, *shape), control);
+            self.taken.insert((*mesh, *shape));
             drives.push(TargetDrive { shape: *shape as u16, control, factor: *factor });
             took = true;
         }
@@ -421,19 +445,6 @@ impl Binder<'_> {
         }
         (self.binding, self.report)
     }
-}
-
-/// How much of a region a profile knows.
-fn score(known: &[Known], region: FaceRegion) -> f32 {
-    let mut channels: BTreeMap<FaceChannel, f32> = BTreeMap::new();
-    for Known { rule, .. } in known.iter().filter(|known| self::region(&known.rule) == region) {
-        let worth = if rule.shows.is_empty() { 1.0 } else { SHOWN };
-        for channel in rule.mix().keys().filter(|channel| channel.region() == region) {
-            let best = channels.entry(*channel).or_default();
-            *best = best.max(worth);
-        }
-    }
-    channels.values().sum()
 }
 
 /// What a face looks like with a shape alone at 1.

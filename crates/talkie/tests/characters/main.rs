@@ -27,8 +27,8 @@ fn ada() -> gltf::Gltf {
     open_gltf(&std::fs::read(root().join("assets/characters/ada.glb")).unwrap()).unwrap()
 }
 
-/// What a vertex of a lid counts beside one of a lip.
-const LIDS: f32 = 0.3;
+/// What a vertex of a lid or brow counts beside one of a lip.
+const UPPER_FACE: f32 = 0.3;
 /// What a vertex that is neither counts.
 const REST_OF_FACE: f32 = 0.001;
 
@@ -44,10 +44,10 @@ fn likeness(file: &gltf::Gltf) -> Vec<f32> {
             let places = read_vectors(&primitive.get(&gltf::Semantic::Positions).unwrap(), file.blob.as_ref().unwrap());
             // The skin is the first primitive of the first mesh.
             let is_skin = weights.is_empty();
-            let blinks: Vec<f32> = if is_skin { blinks(offered) } else { Vec::new() };
+            let upper: Vec<f32> = if is_skin { eyes_and_brows(offered) } else { Vec::new() };
             let weight = |vertex: usize| match () {
                 () if is_skin && lips.lip_vertices().contains(&vertex) => 1.0,
-                () if is_skin && blinks[vertex] > 0.5 => LIDS,
+                () if is_skin && upper[vertex] > 0.5 => UPPER_FACE,
                 () => REST_OF_FACE,
             };
             let new: Vec<f32> = (0..places.unwrap().len()).map(weight).collect();
@@ -73,15 +73,16 @@ fn likeness(file: &gltf::Gltf) -> Vec<f32> {
     upper
 }
 
-/// How far each vertex moves when the left eye shuts, as a share of the one that moves furthest; and of the right eye.
-fn blinks(mesh: &talkie::retarget::RigMesh<'_>) -> Vec<f32> {
+/// How far each vertex moves when eyes shut or brows move, as a share of the one that this moves furthest.
+fn eyes_and_brows(mesh: &talkie::retarget::RigMesh<'_>) -> Vec<f32> {
     let shape = |name: &str| {
         let index = mesh.shapes.iter().position(|shape| shape == name).unwrap();
         let moved: Vec<f32> = mesh.displacements.as_ref().unwrap()(index).unwrap().iter().map(|v| v.length()).collect();
         let most = moved.iter().copied().fold(0.0, f32::max);
         moved.into_iter().map(move |moved| moved / most).collect::<Vec<_>>()
     };
-    shape("eyeBlinkLeft").into_iter().zip(shape("eyeBlinkRight")).map(|(left, right)| left.max(right)).collect()
+    let all = ["eyeBlinkLeft", "eyeBlinkRight", "browDownLeft", "browDownRight", "browInnerUp"].map(shape);
+    (0..all[0].len()).map(|vertex| all.iter().map(|moved| moved[vertex]).fold(0.0, f32::max)).collect()
 }
 
 fn offered_vertices(mesh: &talkie::retarget::RigMesh<'_>) -> usize {
@@ -249,6 +250,23 @@ fn every_naming_talks_like_the_default_character() {
             _ => EXACT,
         };
         check(&profile.name, &variants::as_family(&ada, profile, |_| true), bound);
+    }
+}
+
+#[test]
+fn avatars_talk_by_their_expressions() {
+    let poses = spoken();
+    let profile = RigProfile::builtin().iter().find(|profile| profile.name == "VRM expressions").unwrap();
+    let family = variants::as_family(&default_glb(), profile, |_| true);
+    for version in [0, 1] {
+        let glb = variants::as_vrm(&family, version);
+        kept(&format!("VRM {version}"), &glb);
+        let mut head = Head::new(&glb.to_bytes());
+        let (largest, mean, _) = lip_error(&mut head, Mat4::IDENTITY, &poses);
+        println!("VRM {version}: {largest:.3} mm largest, {mean:.3} mm mean; {}", head.report);
+        assert!(largest <= 0.95, "VRM {version}: {largest} mm");
+        let expressions = head.report.shapes.iter().filter(|shape| shape.mesh == "VRM expression").count();
+        assert_eq!((expressions, head.report.shapes.len()), (17, 17), "{}", head.report);
     }
 }
 

@@ -226,3 +226,84 @@ pub fn skinned(glb: &Glb, mesh: usize, bends: &[[(u8, f32); 4]]) -> Glb {
     attributes["WEIGHTS_0"] = json!(weights);
     changed
 }
+
+/// A VRM avatar: a character whose shapes are those of the VRM family, but under names that say nothing; expressions and bones say
+/// which is which.
+pub fn as_vrm(family: &Glb, version: u8) -> Glb {
+    let mut changed = family.clone();
+    // Expression to its shapes: node and mesh, index.
+    let mut binds: BTreeMap<String, Vec<(usize, usize, usize)>> = BTreeMap::new();
+    let nodes = family.json["nodes"].as_array().unwrap();
+    for (node, mesh) in
+        nodes.iter().enumerate().filter_map(|(index, node)| Some((index, node["mesh"].as_u64()? as usize)))
+    {
+        let Some(names) = family.json["meshes"][mesh]["extras"]["targetNames"].as_array() else { continue };
+        for (index, name) in names.iter().enumerate() {
+            binds.entry(name.as_str().unwrap().to_owned()).or_default().push((node, mesh, index));
+        }
+        let hidden: Vec<String> = (0..names.len()).map(|index| format!("x{index}")).collect();
+        changed.json["meshes"][mesh]["extras"]["targetNames"] = json!(hidden);
+    }
+    let node = |name: &str| nodes.iter().position(|node| node["name"] == name).unwrap();
+    let bones = [("head", "head"), ("neck", "neck"), ("jaw", "jaw"), ("leftEye", "eye_L"), ("rightEye", "eye_R")];
+    let (name, extension) = if version == 1 {
+        let bones = bones.iter().map(|(bone, name)| ((*bone).to_owned(), json!({"node": node(name)})));
+        let preset = binds.iter().map(|(name, binds)| {
+            let binds = binds.iter().map(|(node, _, index)| json!({"node": node, "index": index, "weight": 1.0}));
+            (name.clone(), json!({"morphTargetBinds": binds.collect::<Vec<_>>()}))
+        });
+        let extension = json!({
+            "specVersion": "1.0",
+            "meta": {"name": "Ada", "authors": ["bevy_talkie"], "licenseUrl": "https://vrm.dev/licenses/1.0/"},
+            "humanoid": {"humanBones": bones.collect::<serde_json::Map<_, _>>()},
+            "expressions": {"preset": preset.collect::<serde_json::Map<_, _>>()},
+        });
+        ("VRMC_vrm", extension)
+    } else {
+        let old = [
+            ("aa", "a"),
+            ("ih", "i"),
+            ("ou", "u"),
+            ("ee", "e"),
+            ("oh", "o"),
+            ("happy", "joy"),
+            ("angry", "angry"),
+            ("sad", "sorrow"),
+            ("relaxed", "fun"),
+            ("blink", "blink"),
+            ("blinkLeft", "blink_l"),
+            ("blinkRight", "blink_r"),
+            ("lookUp", "lookup"),
+            ("lookDown", "lookdown"),
+            ("lookLeft", "lookleft"),
+            ("lookRight", "lookright"),
+        ];
+        let bones: Vec<Value> = bones
+            .iter()
+            .map(|(bone, name)| json!({"bone": bone, "node": node(name), "useDefaultValues": true}))
+            .collect();
+        let groups: Vec<Value> = binds
+            .iter()
+            .map(|(name, binds)| {
+                let preset = old.iter().find(|(new, _)| new == name).map_or("unknown", |(_, old)| old);
+                let binds = binds.iter().map(|(_, mesh, index)| json!({"mesh": mesh, "index": index, "weight": 100.0}));
+                let group = if preset == "unknown" { "Surprised".to_owned() } else { name.to_uppercase() };
+                json!({"name": group, "presetName": preset, "binds": binds.collect::<Vec<_>>(), "materialValues": []})
+            })
+            .collect();
+        let extension = json!({
+            "exporterVersion": "bevy_talkie",
+            "specVersion": "0.0",
+            "meta": {"title": "Ada"},
+            "humanoid": {"humanBones": bones},
+            "blendShapeMaster": {"blendShapeGroups": groups},
+        });
+        ("VRM", extension)
+    };
+    if !changed.json["extensionsUsed"].is_array() {
+        changed.json["extensionsUsed"] = json!([]);
+    }
+    changed.json["extensionsUsed"].as_array_mut().unwrap().push(json!(name));
+    changed.json["extensions"][name] = extension;
+    changed
+}
