@@ -17,7 +17,7 @@ use bevy_reflect::{Reflect, TypePath, std_traits::ReflectDefault};
 /// Reads VRM avatars, of version 0 and 1: their expressions and the bones of their humanoid are bound before anything that a name
 /// says. Files that end in `.vrm` load like those that end in `.glb`: `asset_server.load("avatar.vrm#Scene0")`.
 ///
-/// An avatar of version 0 looks along -Z, one of version 1 along +Z. Materials (MToon), springs and constraints are not read. Disable
+/// An avatar of version 0 looks along -Z, one of version 1 along +Z. Materials (`MToon`), springs and constraints are not read. Disable
 /// this plugin where another crate loads VRM.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct VrmPlugin;

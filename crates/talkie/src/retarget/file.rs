@@ -8,7 +8,7 @@ use gltf::{
     buffer::Source,
 };
 
-use super::{Rig, RigMesh, RigNode, Vrm};
+use super::{Displacements, Rig, RigMesh, RigNode, Vrm};
 
 /// Opens a glTF or GLB file that may say anything.
 ///
@@ -122,11 +122,7 @@ fn names_of(mesh: &gltf::Mesh<'_>, label: &str, count: usize, problems: &mut Vec
 }
 
 /// Reads the displacements of a mesh on demand, of all its primitives one after the other.
-#[expect(clippy::type_complexity, reason = "the type of a field")]
-fn displacements<'a>(
-    mesh: gltf::Mesh<'a>,
-    blob: Option<&'a [u8]>,
-) -> Option<Box<dyn Fn(usize) -> Option<Vec<Vec3>> + 'a>> {
+fn displacements<'a>(mesh: gltf::Mesh<'a>, blob: Option<&'a [u8]>) -> Option<Displacements<'a>> {
     let blob = blob?;
     Some(Box::new(move |shape| {
         let mut all = Vec::new();

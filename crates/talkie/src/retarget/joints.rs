@@ -21,82 +21,43 @@ const EYE_RADIUS: f32 = 0.2;
 impl Binder<'_> {
     pub(super) fn bind_joints(&mut self) {
         let places = self.rig.placed();
-        let mut found: Vec<(Joint, usize, Option<JointRule>)> = Vec::new();
+        let mut found: Vec<Found> = Vec::new();
         for joint in Joint::ALL {
-            found.extend(self.nodes_of(joint).into_iter().map(|(node, rule)| (joint, node, rule)));
+            found.extend(self.nodes_of(joint).into_iter().map(|(node, rule)| Found { joint, node, rule }));
         }
-        let at = |joint: Joint| found.iter().find(|(other, ..)| *other == joint).map(|(_, node, _)| *node);
+        let at = |joint: Joint| found.iter().find(|found| found.joint == joint).map(|found| found.node);
         let facing = Facing::of(self.rig, &places, at);
-        let jaw = at(Joint::Jaw);
-        let lips_close = at(Joint::LowerLip).is_some() || at(Joint::LeftLowerLip).is_some();
-        for (joint, node, rule) in &found {
-            let rule = rule.as_ref();
-            let beside = rule.is_some_and(|rule| rule.beside_shapes);
+        let skeleton = Skeleton { rig: self.rig, places, facing, found: &found };
+        for found in &found {
+            let Some(mut terms) = skeleton.terms(found, self.covered.contains(&FaceChannel::MouthClose)) else {
+                continue;
+            };
+            let beside = found.rule.as_ref().is_some_and(|rule| rule.beside_shapes);
             let free = |channel: FaceChannel| beside || !self.covered.contains(&channel);
-            let mut terms = terms(*joint, rule);
-            if *joint == Joint::Jaw && !lips_close && !self.covered.contains(&FaceChannel::MouthClose) {
-                if let Some(open) = terms.iter().find(|term| term.channel == FaceChannel::JawOpen).copied() {
-                    terms.push(JointTerm { channel: FaceChannel::MouthClose, turn: -open.turn, shift: -open.shift });
-                }
-            }
-            if *joint == Joint::Jaw && Some(*node) != jaw {
-                // A jaw of several pieces turns about the hinge of the first.
-                let Some(hinge) = jaw.filter(|hinge| !self.rig.is_below(*node, *hinge)) else { continue };
-                let arm = arm(&facing, &places, *node, hinge);
-                for term in &mut terms {
-                    term.shift += Quat::from_scaled_axis(term.turn) * arm - arm;
-                }
-            }
-            if joint.jaw_share() > 0.0 {
-                let jaw = jaw.map(|jaw| (jaw, found.iter().find(|(other, ..)| *other == Joint::Jaw)));
-                follow_jaw(*joint, *node, jaw, self.rig, &places, &facing, &mut terms);
-            }
-            if matches!(joint, Joint::LeftUpperLid | Joint::LeftLowerLid | Joint::RightUpperLid | Joint::RightLowerLid)
-            {
-                let eye = if matches!(joint, Joint::LeftUpperLid | Joint::LeftLowerLid) {
-                    Joint::LeftEye
-                } else {
-                    Joint::RightEye
-                };
-                let near = at(eye).is_some_and(|eye| {
-                    places[eye].translation.distance(places[*node].translation) < LID_TURNS * facing.eye_distance
-                });
-                if near {
-                    for term in &mut terms {
-                        (term.turn, term.shift) = (Vec3::new(-term.shift.y / EYE_RADIUS, 0.0, 0.0), Vec3::ZERO);
-                    }
-                }
-            }
             terms.retain(|term| free(term.channel));
-            let look = |channels: &[FaceChannel; 4]| channels.iter().any(|channel| free(*channel));
+            let if_any = |channels: &[FaceChannel]| if channels.iter().any(|c| free(*c)) { 1.0 } else { 0.0 };
             let shapes_look = "the eyeLook shapes move the eye";
-            let (rigid, reason) = match joint {
-                Joint::Jaw => (f32::from(u8::from(free(FaceChannel::JawOpen))), "the shape jawOpen moves the jaw"),
-                Joint::LeftEye => (f32::from(u8::from(look(&LEFT_LOOK))), shapes_look),
-                Joint::RightEye => (f32::from(u8::from(look(&RIGHT_LOOK))), shapes_look),
-                Joint::Head if at(Joint::Neck).is_some() => (1.0 - NECK_SHARE, ""),
-                Joint::Neck if at(Joint::Head).is_some() => (NECK_SHARE, ""),
+            let (rigid, reason) = match found.joint {
+                Joint::Jaw => (if_any(&[FaceChannel::JawOpen]), "the shape jawOpen moves the jaw"),
+                Joint::LeftEye => (if_any(&LEFT_LOOK), shapes_look),
+                Joint::RightEye => (if_any(&RIGHT_LOOK), shapes_look),
+                Joint::Head if skeleton.at(Joint::Neck).is_some() => (1.0 - NECK_SHARE, ""),
+                Joint::Neck if skeleton.at(Joint::Head).is_some() => (NECK_SHARE, ""),
                 Joint::Head => (1.0, ""),
                 _ => (0.0, "shapes move what it would"),
             };
             // A jaw whose opening is a shape is left to shapes altogether.
-            let idle = (rigid == 0.0 && (terms.is_empty() || *joint == Joint::Jaw)).then_some(reason);
-            self.report.joints.push(BoundJoint { joint: *joint, node: self.rig.nodes[*node].name.clone(), idle });
+            let idle = (rigid == 0.0 && (terms.is_empty() || found.joint == Joint::Jaw)).then_some(reason);
+            let node = self.rig.nodes[found.node].name.clone();
+            self.report.joints.push(BoundJoint { joint: found.joint, node: node.clone(), idle });
             if idle.is_some() {
                 continue;
             }
-            match drive(*joint, *node, self.rig, &places, &facing) {
-                Some(drive) => {
-                    self.binding.joints.push(JointDrive {
-                        terms,
-                        rigid,
-                        gain: rule.map_or(1.0, |rule| rule.gain),
-                        ..drive
-                    });
-                }
+            match skeleton.drive(found) {
+                Some(drive) => self.binding.joints.push(JointDrive { terms, rigid, ..drive }),
                 None => self.report.find(
                     FindingKind::Broken,
-                    format!("the joint `{}` is scaled to nothing", self.rig.nodes[*node].name),
+                    format!("the joint `{node}` is scaled to nothing"),
                     "export the character with a scale that is not 0",
                 ),
             }
@@ -190,6 +151,116 @@ fn words_say(name: &str, joint: Joint) -> bool {
     }
 }
 
+/// A node that plays a part, and the rule of a profile by which it does.
+struct Found {
+    joint: Joint,
+    node: usize,
+    rule: Option<JointRule>,
+}
+
+/// All joints of a character at rest.
+struct Skeleton<'a> {
+    rig: &'a Rig<'a>,
+    places: Vec<Affine3A>,
+    facing: Facing,
+    found: &'a [Found],
+}
+
+impl Skeleton<'_> {
+    /// The first node that plays a part.
+    fn at(&self, joint: Joint) -> Option<usize> {
+        self.found.iter().find(|found| found.joint == joint).map(|found| found.node)
+    }
+
+    /// From one node to another, along the axes of the face, in distances between the eyes.
+    fn arm(&self, from: usize, to: usize) -> Vec3 {
+        let arm = Vec3::from(self.places[to].translation - self.places[from].translation);
+        self.facing.axes.transpose() * arm / self.facing.eye_distance
+    }
+
+    /// What channels do to a joint, given whether a shape answers to `mouthClose`; `None` if another joint takes it along.
+    fn terms(&self, found: &Found, mouth_closes: bool) -> Option<Vec<JointTerm>> {
+        let mut terms = terms(found.joint, found.rule.as_ref());
+        match found.joint {
+            Joint::Jaw => {
+                let lips_close = self.at(Joint::LowerLip).or(self.at(Joint::LeftLowerLip)).is_some();
+                let open = terms.iter().find(|term| term.channel == FaceChannel::JawOpen).copied();
+                if let Some(open) = open.filter(|_| !lips_close && !mouth_closes) {
+                    terms.push(JointTerm { channel: FaceChannel::MouthClose, turn: -open.turn, shift: -open.shift });
+                }
+                // A jaw of several pieces turns about the hinge of the first.
+                if let Some(hinge) = self.at(Joint::Jaw).filter(|hinge| *hinge != found.node) {
+                    if self.rig.is_below(found.node, hinge) {
+                        return None;
+                    }
+                    let arm = self.arm(hinge, found.node);
+                    terms.iter_mut().for_each(|term| term.shift += moved(arm, term));
+                }
+            }
+            Joint::LeftUpperLid | Joint::LeftLowerLid => self.turn_lid(found.node, Joint::LeftEye, &mut terms),
+            Joint::RightUpperLid | Joint::RightLowerLid => self.turn_lid(found.node, Joint::RightEye, &mut terms),
+            joint if joint.jaw_share() > 0.0 => self.follow_jaw(found, &mut terms),
+            _ => {}
+        }
+        Some(terms)
+    }
+
+    /// A lid whose joint is that of its eye turns about it.
+    fn turn_lid(&self, lid: usize, eye: Joint, terms: &mut [JointTerm]) {
+        if self.at(eye).is_some_and(|eye| self.arm(eye, lid).length() < LID_TURNS) {
+            for term in terms {
+                (term.turn, term.shift) = (Vec3::new(-term.shift.y / EYE_RADIUS, 0.0, 0.0), Vec3::ZERO);
+            }
+        }
+    }
+
+    /// Lets a joint of lips or tongue make its share of what the jaw does: by itself as far as it does not hang on it.
+    fn follow_jaw(&self, found: &Found, terms: &mut Vec<JointTerm>) {
+        let share = found.joint.jaw_share();
+        let Some(jaw) = self.found.iter().find(|other| other.joint == Joint::Jaw) else {
+            // Without a joint for the jaw: what the lower lip of the default characters does.
+            let shift = Vec3::new(0.0, -0.587, -0.341) * share;
+            terms.push(JointTerm { channel: FaceChannel::JawOpen, turn: Vec3::ZERO, shift });
+            return;
+        };
+        let share = share - if self.rig.is_below(found.node, jaw.node) { 1.0 } else { 0.0 };
+        let arm = self.arm(jaw.node, found.node);
+        for term in self::terms(Joint::Jaw, jaw.rule.as_ref()) {
+            let shift = (moved(arm, &term) + term.shift) * share;
+            match terms.iter_mut().find(|own| own.channel == term.channel) {
+                Some(own) => own.shift += shift,
+                None => terms.push(JointTerm { channel: term.channel, turn: Vec3::ZERO, shift }),
+            }
+        }
+    }
+
+    /// A joint with its axes, not moved by anything yet. `None` if it has no size.
+    fn drive(&self, found: &Found) -> Option<JointDrive> {
+        let inverse = |matrix: Mat3| (matrix.determinant().abs() > 1e-18).then(|| matrix.inverse());
+        let above = self.rig.nodes[found.node].parent;
+        let above = above.map_or(Mat3::IDENTITY, |parent| self.places[parent].matrix3.into());
+        let axes = inverse(self.places[found.node].matrix3.into())? * self.facing.axes;
+        // A reflection turns like the rotation that is left of it.
+        let axes = axes * axes.determinant().signum();
+        let x = axes.x_axis.try_normalize()?;
+        let y = axes.y_axis.try_normalize()?.reject_from(x).try_normalize()?;
+        Some(JointDrive {
+            node: found.node,
+            joint: found.joint,
+            frame: Quat::from_mat3(&Mat3::from_cols(x, y, x.cross(y))).normalize(),
+            shift_frame: inverse(above)? * self.facing.axes * self.facing.eye_distance,
+            terms: Vec::new(),
+            rigid: 0.0,
+            gain: found.rule.as_ref().map_or(1.0, |rule| rule.gain),
+        })
+    }
+}
+
+/// Where the end of an arm goes when its beginning turns.
+fn moved(arm: Vec3, term: &JointTerm) -> Vec3 {
+    Quat::from_scaled_axis(term.turn) * arm - arm
+}
+
 /// What channels do to a joint.
 fn terms(joint: Joint, rule: Option<&JointRule>) -> Vec<JointTerm> {
     let radians = |turn: [f32; 3]| Vec3::from_array(turn.map(f32::to_radians));
@@ -208,60 +279,4 @@ fn terms(joint: Joint, rule: Option<&JointRule>) -> Vec<JointTerm> {
         terms.entry(*channel).or_default().1 = (*shift).into();
     }
     terms.into_iter().map(|(channel, (turn, shift))| JointTerm { channel, turn, shift }).collect()
-}
-
-/// A joint with its axes, not moved by anything yet.
-fn drive(joint: Joint, node: usize, rig: &Rig<'_>, places: &[Affine3A], facing: &Facing) -> Option<JointDrive> {
-    let inverse = |matrix: Mat3| (matrix.determinant().abs() > 1e-18).then(|| matrix.inverse());
-    let above = rig.nodes[node].parent.map_or(Mat3::IDENTITY, |parent| places[parent].matrix3.into());
-    let axes = inverse(places[node].matrix3.into())? * facing.axes;
-    // A reflection turns like the rotation that is left of it.
-    let axes = axes * axes.determinant().signum();
-    let column = |axis: Vec3| axis.try_normalize();
-    let (x, y) = (column(axes.x_axis)?, column(axes.y_axis)?);
-    let y = y.reject_from(x).try_normalize()?;
-    Some(JointDrive {
-        node,
-        joint,
-        frame: Quat::from_mat3(&Mat3::from_cols(x, y, x.cross(y))).normalize(),
-        shift_frame: inverse(above)? * facing.axes * facing.eye_distance,
-        terms: Vec::new(),
-        rigid: 0.0,
-        gain: 1.0,
-    })
-}
-
-/// From a hinge to a node, along the axes of the face, in distances between the eyes.
-fn arm(facing: &Facing, places: &[Affine3A], node: usize, hinge: usize) -> Vec3 {
-    facing.axes.transpose() * Vec3::from(places[node].translation - places[hinge].translation) / facing.eye_distance
-}
-
-/// Lets a joint of lips or tongue make its share of what the jaw does: by itself as far as it does not hang on it.
-#[expect(clippy::type_complexity, reason = "what was found of the jaw")]
-fn follow_jaw(
-    joint: Joint,
-    node: usize,
-    jaw: Option<(usize, Option<&(Joint, usize, Option<JointRule>)>)>,
-    rig: &Rig<'_>,
-    places: &[Affine3A],
-    facing: &Facing,
-    terms: &mut Vec<JointTerm>,
-) {
-    let share = joint.jaw_share();
-    let Some((jaw, rule)) = jaw else {
-        // Without a joint for the jaw: what the lower lip of the default characters does.
-        let shift = Vec3::new(0.0, -0.587, -0.341) * share;
-        terms.push(JointTerm { channel: FaceChannel::JawOpen, turn: Vec3::ZERO, shift });
-        return;
-    };
-    let share = share - f32::from(u8::from(rig.is_below(node, jaw)));
-    let arm = arm(facing, places, node, jaw);
-    let rule = rule.and_then(|(.., rule)| rule.as_ref());
-    for term in self::terms(Joint::Jaw, rule) {
-        let moved = (Quat::from_scaled_axis(term.turn) * arm - arm + term.shift) * share;
-        match terms.iter_mut().find(|own| own.channel == term.channel) {
-            Some(own) => own.shift += moved,
-            None => terms.push(JointTerm { channel: term.channel, turn: Vec3::ZERO, shift: moved }),
-        }
-    }
 }

@@ -30,6 +30,6 @@ pub use joint::{FULL_LOOK, JAW_OPEN_RADIANS, Joint, JointMotion};
 pub use mixer::{Binding, JointDrive, ShapeDrive, TargetDrive};
 pub use profile::{ChannelMix, JointRule, ProfileError, RigProfile, ShapeRule};
 pub use report::{BindingReport, BoundJoint, BoundShape, Finding, FindingKind};
-pub use rig::{Rig, RigMesh, RigNode};
+pub use rig::{Displacements, Rig, RigMesh, RigNode};
 pub use shape::{ShapeMatch, match_shape};
 pub use vrm::{Vrm, VrmExpression, VrmOverride};

@@ -190,7 +190,8 @@ impl RigProfile {
     /// [`ProfileError`]: text that is no profile, rules without a name, with numbers that are not finite, with empty or reversed
     /// ranges, with neither `from` nor `shows` or with both, two rules with one name.
     pub fn parse(text: &str) -> Result<Self, ProfileError> {
-        let profile: Self = ron::from_str(text).map_err(|error| ProfileError::Syntax {
+        let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
+        let profile: Self = options.from_str(text).map_err(|error| ProfileError::Syntax {
             line: error.span.start.line,
             column: error.span.start.col,
             reason: error.code.to_string(),
@@ -205,8 +206,11 @@ impl RigProfile {
     /// What [`check`](Self::check) says; no other is known.
     pub fn to_ron(&self) -> Result<String, ProfileError> {
         self.check()?;
-        ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::new().depth_limit(3).struct_names(false))
-            .map_err(|error| ProfileError::Rule { what: self.name.clone(), reason: error.to_string() })
+        ron::ser::to_string_pretty(
+            self,
+            ron::ser::PrettyConfig::new().depth_limit(3).extensions(ron::extensions::Extensions::IMPLICIT_SOME),
+        )
+        .map_err(|error| ProfileError::Rule { what: self.name.clone(), reason: error.to_string() })
     }
 
     /// Whether all of it makes sense.

@@ -23,9 +23,12 @@ pub struct RigMesh<'a> {
     pub name: String,
     /// Names of the morph targets in order. Those without a name have an empty one.
     pub shapes: Vec<String>,
-    /// Gives the displacement of every vertex by a shape, where it is at hand.
-    pub displacements: Option<Box<dyn Fn(usize) -> Option<Vec<Vec3>> + 'a>>,
+    /// What its shapes do to its vertices, where that is at hand.
+    pub displacements: Option<Displacements<'a>>,
 }
+
+/// Gives the displacement of every vertex of a mesh by the shape of an index.
+pub type Displacements<'a> = Box<dyn Fn(usize) -> Option<Vec<Vec3>> + 'a>;
 
 impl core::fmt::Debug for RigMesh<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {

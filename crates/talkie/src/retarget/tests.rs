@@ -300,6 +300,30 @@ fn a_jaw_opens_down_whatever_its_axes_and_the_character_s_are() {
 }
 
 #[test]
+fn a_jaw_of_several_pieces_turns_about_one_hinge() {
+    let rig = Rig {
+        nodes: vec![
+            node("DEF-spine.006", None, [0.0, 0.0, 0.0]),
+            node("DEF-jaw_master", Some(0), [0.0, -0.01, 0.02]),
+            node("DEF-chin", Some(0), [0.0, -0.06, 0.09]),
+            node("DEF-jaw", Some(1), [0.0, -0.04, 0.05]),
+            node("DEF-eye.L", Some(0), [0.03, 0.05, 0.08]),
+            node("DEF-eye.R", Some(0), [-0.03, 0.05, 0.08]),
+        ],
+        ..Rig::default()
+    };
+    let (binding, _) = bind(&rig, &builtin());
+    let open = pose(&[(JawOpen, 1.0)]);
+    let motion = |node: usize| binding.joints.iter().find(|drive| drive.node == node).map(|drive| drive.motion(&open));
+    assert!(motion(3).is_none(), "what hangs on the hinge goes along");
+    let (hinge, still) = motion(1).unwrap();
+    let (chin, shift) = motion(2).unwrap();
+    assert!(still == Vec3::ZERO && hinge.angle_between(chin) < 1e-4);
+    let arm = Vec3::new(0.0, -0.05, 0.07);
+    assert!((hinge * arm - arm).abs_diff_eq(shift, 1e-5), "{shift}");
+}
+
+#[test]
 fn eyes_follow_the_gaze_and_the_channels_alike() {
     let mut rig = rig(&["jawOpen", "mouthClose"]);
     rig.nodes = vec![

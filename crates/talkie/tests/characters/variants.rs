@@ -9,8 +9,11 @@ use talkie::{
     retarget::{Glb, RigProfile, ShapeRule, match_shape, open_gltf, read_vectors},
 };
 
+/// How every shape changes a primitive.
+type Displaced = Vec<Vec<Vec3>>;
+
 /// Meshes with shapes of a file: index, names, and for every primitive and shape how places and, after them, normals change.
-fn meshes(glb: &Glb) -> Vec<(usize, Vec<String>, Vec<Vec<Vec<Vec3>>>)> {
+fn meshes(glb: &Glb) -> Vec<(usize, Vec<String>, Vec<Displaced>)> {
     let file = open_gltf(&glb.to_bytes()).unwrap();
     let blob = file.blob.as_deref().unwrap();
     let mut meshes = Vec::new();
