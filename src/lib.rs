@@ -82,9 +82,9 @@ pub mod prelude {
 
     pub use crate::{
         TalkiePlugins, TalkieSystems,
-        face::{Emotions, Expression, FaceLife, Feeling, LivePose, TalkingFace},
+        face::{Cover, Emotions, Expression, FaceLife, Feeling, LivePose, TalkingFace},
         inference::FaceModel,
-        rig::{BindingReport, FaceBound, FaceRig, RigProfile, RigProfiles},
+        rig::{Authority, BindingReport, FaceAuthority, FaceBound, FaceRig, RigProfile, RigProfiles},
         voice::{
             SpeechCommands, SpeechFailed, SpeechFinished, SpeechInterrupted, SpeechStarted, SpeechUnderrun, Voice,
             VoiceClip, VoiceSettings, VoiceStream,

@@ -332,3 +332,56 @@ fn avatars_are_bound_by_what_their_file_says() {
         assert!((turned.abs().to_degrees() - 24.5).abs() < 0.1, "{turned}");
     }
 }
+
+#[test]
+fn a_clip_of_the_character_and_the_face_share_it_as_declared() {
+    let folder = tempfile::tempdir().unwrap();
+    let character = Character {
+        shapes: &["jawOpen", "mouthClose", "browInnerUp", "other"],
+        joints: &[("head", None, STRAIGHT)],
+        clip: true,
+        ..default()
+    };
+    character.write(folder.path(), "face.glb");
+    let mut app = talking_app(folder.path());
+    let face = spawn_face(&mut app, "face.glb");
+    let clip = app.world().resource::<AssetServer>().load(GltfAssetLabel::Animation(0).from_asset("face.glb"));
+    let (graph, playing) = AnimationGraph::from_clip(clip);
+    let graph = app.world_mut().resource_mut::<Assets<AnimationGraph>>().add(graph);
+    let mut players = app.world_mut().query::<(Entity, &mut AnimationPlayer)>();
+    let mut entities = Vec::new();
+    for (entity, mut player) in players.iter_mut(app.world_mut()) {
+        player.play(playing).repeat();
+        entities.push(entity);
+    }
+    assert!(!entities.is_empty());
+    for entity in entities {
+        app.world_mut().entity_mut(entity).insert(AnimationGraphHandle(graph.clone()));
+    }
+    let (_, head) = app.world().get::<FaceRig>(face).unwrap().joints().next().unwrap();
+    let yaw = |app: &App| app.world().get::<Transform>(head).unwrap().rotation.to_scaled_axis().y;
+    pose(&mut app, face, &[(FaceChannel::JawOpen, 0.8), (FaceChannel::BrowInnerUp, 0.3)]);
+    until(&mut app, "the clip", |world| weights(world, face)[3] == 0.5);
+    (0..3).for_each(|_| app.update());
+    let near = |app: &App, expected: [f32; 4]| {
+        let shown = weights(app.world(), face);
+        assert!(shown.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4), "{shown:?}, expected {expected:?}");
+    };
+    // The face covers the clip, but for what it does not drive; the head is held by the clip.
+    near(&app, [0.8, 0.0, 0.3, 0.5]);
+    assert!((yaw(&app) - 0.3).abs() < 1e-3, "{}", yaw(&app));
+    let mut declared = app.world_mut().get_mut::<FaceAuthority>(face).unwrap();
+    (declared.mouth, declared.brows, declared.head) = (Authority::Clip, Authority::Both, Authority::Face);
+    app.update();
+    let jaw = weights(app.world(), face)[0];
+    assert!(jaw > 0.7 && jaw < 0.8, "eased: {jaw}");
+    (0..20).for_each(|_| app.update());
+    near(&app, [0.5, 0.5, 0.8, 0.5]);
+    assert!(yaw(&app).abs() < 1e-3, "{}", yaw(&app));
+    // Both never run away, whoever writes last.
+    let mut declared = app.world_mut().get_mut::<FaceAuthority>(face).unwrap();
+    (declared.mouth, declared.head) = (Authority::Both, Authority::Both);
+    (0..200).for_each(|_| app.update());
+    near(&app, [1.0, 0.5, 0.8, 0.5]);
+    assert!((yaw(&app) - 0.3).abs() < 1e-3, "{}", yaw(&app));
+}

@@ -61,6 +61,25 @@ fn the_mesh_shows_the_track_of_the_moment_that_is_heard() {
 }
 
 #[test]
+fn an_expression_that_covers_the_mouth_silences_it_and_gives_it_back() {
+    let (_folder, mut app) = stage();
+    let face = spawn_face(&mut app, "face.glb");
+    let clip = add_clip(&mut app, bursts(2.0));
+    app.world_mut().commands().entity(face).say(clip);
+    until(&mut app, "speech to start", |world| speaking(world, face));
+    until(&mut app, "an open mouth", |world| weights(world, face)[1] > 0.3);
+    let held = Expression::new([(FaceChannel::JawOpen, 0.1)]).covering(Cover { mouth: 1.0, ..default() });
+    app.world_mut().entity_mut(face).insert(held);
+    for _ in 0..30 {
+        app.update();
+        assert_eq!(weights(app.world(), face)[1], 0.1);
+    }
+    assert!(speaking(app.world(), face));
+    app.world_mut().entity_mut(face).insert(Expression::default());
+    until(&mut app, "an open mouth", |world| weights(world, face)[1] > 0.3);
+}
+
+#[test]
 fn the_mouth_rests_before_and_after_speech() {
     let (_folder, mut app) = stage();
     let face = spawn_face(&mut app, "face.glb");

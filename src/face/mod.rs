@@ -4,10 +4,11 @@
 //! |---|---|---|
 //! | speech | lips, jaw, tongue, cheeks, accents of the brows from [`Voice`] | first |
 //! | [`Emotions`] | what the character feels, eased, by priority | added; on the mouth it yields while speech needs it |
-//! | [`Expression`] | what else the game wants to show: a smile, a frown | added in the same way |
+//! | [`Expression`] | what else the game wants to show: a smile, a frown | added in the same way, or covering what is below |
 //! | [`FaceLife`] | blinks, nods, small movements of gaze and head | lids by maximum, gaze and head added |
 //!
-//! The result is the [`LivePose`] of the frame, which the rig writes. A layer of your own goes between
+//! The result is the [`LivePose`] of the frame, which the rig writes; where a clip of the character moves the same shapes and joints,
+//! [`FaceAuthority`] says who is seen. A layer of your own goes between
 //! [`TalkieSystems::Face`] and [`TalkieSystems::Rig`].
 
 mod emotion;
@@ -24,7 +25,7 @@ use bevy_ecs::{
 };
 use bevy_time::Time;
 use bevy_transform::components::Transform;
-use talkie::animation::{Animator, CHANNEL_COUNT, FaceChannel, FacePose};
+use talkie::animation::{Animator, CHANNEL_COUNT, FaceChannel, FacePose, FaceRegion};
 
 pub use emotion::{Emotions, Feeling};
 pub use life::FaceLife;
@@ -33,7 +34,7 @@ use life::LifeState;
 use crate::{
     TalkieSystems,
     inference::{EmotionModel, FaceModel, LIVE_MODEL},
-    rig::RigProfile,
+    rig::{FaceAuthority, RigProfile},
     voice::{Voice, VoiceSettings},
 };
 
@@ -45,7 +46,7 @@ const ADDED_TO_NETWORK: f32 = 0.0;
 /// The character below it is bound by itself when its scene is ready ([`FaceBound`](crate::rig::FaceBound)); speech starts
 /// with [`say`](crate::voice::SpeechCommands::say).
 #[derive(Component, Debug, Clone)]
-#[require(Voice, VoiceSettings, Emotions, Expression, FaceLife, LifeState, LivePose, Transform)]
+#[require(Voice, VoiceSettings, Emotions, Expression, FaceLife, LifeState, LivePose, FaceAuthority, Transform)]
 pub struct TalkingFace {
     /// The network that animates recorded lines, whose future is known. The default handle is the embedded default model.
     pub model: Handle<FaceModel>,
@@ -75,16 +76,55 @@ impl Default for TalkingFace {
 /// What the game wants a face to show besides [`Emotions`], by itself or while it speaks. Rest by default; ease it as you like.
 ///
 /// While the face speaks it shows in full on brows and lids and less on corners of the mouth, cheeks and nose; jaw, lips and
-/// tongue are left to speech.
+/// tongue are left to speech. Where it [`covers`](Self::covers) a region it is shown in full, and what speech and emotions say there is
+/// not.
 #[derive(Component, Debug, Clone, PartialEq)]
 pub struct Expression {
     /// Weight of every channel by its index, 0..=1.
     pub weights: [f32; CHANNEL_COUNT],
+    /// How much of speech and emotions it covers. Default nothing.
+    pub covers: Cover,
+}
+
+/// How much of what lies below an [`Expression`] it covers in each region, 0..=1; ease it as you like. Blinks, gaze and nods go on.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Cover {
+    /// Jaw, lips, tongue, cheeks and nose.
+    pub mouth: f32,
+    /// Lids and gaze.
+    pub eyes: f32,
+    /// Brows.
+    pub brows: f32,
+}
+
+impl Cover {
+    /// Everything.
+    pub const ALL: Self = Self { mouth: 1.0, eyes: 1.0, brows: 1.0 };
+
+    /// How much in a region.
+    fn of(&self, region: FaceRegion) -> f32 {
+        let share = match region {
+            FaceRegion::Mouth => self.mouth,
+            FaceRegion::Eyes => self.eyes,
+            FaceRegion::Brows => self.brows,
+            FaceRegion::Head => 0.0,
+        };
+        if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
+    }
+
+    /// Takes away what is covered.
+    fn clear(&self, pose: &mut FacePose) {
+        if *self != Self::default() {
+            for (weight, channel) in pose.weights.iter_mut().zip(FaceChannel::ALL) {
+                *weight *= 1.0 - self.of(channel.region());
+            }
+        }
+    }
 }
 
 impl Default for Expression {
     fn default() -> Self {
-        Self { weights: [0.0; CHANNEL_COUNT] }
+        Self { weights: [0.0; CHANNEL_COUNT], covers: Cover::default() }
     }
 }
 
@@ -96,6 +136,12 @@ impl Expression {
             expression.set(channel, weight);
         }
         expression
+    }
+
+    /// With more of what lies below it covered.
+    #[must_use]
+    pub fn covering(self, covers: Cover) -> Self {
+        Self { covers, ..self }
     }
 
     /// Sets one channel.
@@ -146,7 +192,9 @@ fn compose(mut faces: Query<Layers>, time: Res<Time>) {
         }
         let beside = if voice.network_shows_emotions() { ADDED_TO_NETWORK } else { 1.0 };
         show_emotions(&emotions, speaking, beside, &mut pose);
-        pose.add_expression(&expression.weights, speaking);
+        expression.covers.clear(&mut pose);
+        let left_to_speech = speaking * (1.0 - expression.covers.of(FaceRegion::Mouth));
+        pose.add_expression(&expression.weights, left_to_speech);
         life.show(&state, &mut pose);
         if !pose.is_finite() {
             pose = FacePose::REST;
@@ -169,6 +217,19 @@ mod tests {
     use talkie::emotion::Emotion;
 
     use super::*;
+
+    #[test]
+    fn what_an_expression_covers_is_not_seen() {
+        let mut pose = FacePose::REST;
+        for channel in [FaceChannel::JawOpen, FaceChannel::EyeSquintLeft, FaceChannel::BrowInnerUp] {
+            pose.set(channel, 0.8);
+        }
+        Cover { mouth: 0.5, brows: 1.0, eyes: f32::NAN }.clear(&mut pose);
+        assert_eq!(
+            [FaceChannel::JawOpen, FaceChannel::EyeSquintLeft, FaceChannel::BrowInnerUp].map(|c| pose.weight(c)),
+            [0.4, 0.8, 0.0]
+        );
+    }
 
     #[test]
     fn a_network_that_shows_emotions_leaves_a_part_of_them_to_be_added() {

@@ -15,7 +15,10 @@ use bevy_transform::components::Transform;
 use bevy_world_serialization::{WorldAssetRoot, WorldInstanceReady};
 use talkie::retarget::{self, FindingKind, Rig, RigMesh, RigNode};
 
-use super::{BindingReport, FaceBound, FaceRig, JointState, RigProfile, Unbound, profile::Profiles};
+use super::{
+    BindingReport, FaceBound, FaceRig, JointState, RigProfile, ShapeState, Unbound, authority::Shares,
+    profile::Profiles,
+};
 use crate::face::TalkingFace;
 
 /// A scene was spawned or spawned anew: the face above it (or on it) is bound to what is there now.
@@ -46,12 +49,12 @@ pub(super) fn release(
     mut transforms: Query<&mut Transform>,
 ) {
     for rig in &faces {
-        for (node, shapes) in rig.nodes.iter().zip(&rig.binding.shapes) {
+        for (node, shapes) in rig.nodes.iter().zip(&rig.shapes) {
             let Ok(mut morph) = weights.get_mut(*node) else { continue };
             let values = morph.weights_mut();
-            for target in &shapes.targets {
-                if let Some(value) = values.get_mut(usize::from(target.shape)) {
-                    *value = 0.0;
+            for shape in shapes {
+                if let Some(value) = values.get_mut(usize::from(shape.index)) {
+                    *value = shape.base;
                 }
             }
         }
@@ -112,9 +115,20 @@ pub(super) fn bind(
         let joints = binding.joints.iter().filter_map(|drive| {
             let entity = nodes.get(drive.node).map(|(entity, _)| *entity)?;
             let rest = character.transforms.get(entity).ok()?;
-            Some(JointState { entity, base: (rest.rotation, rest.translation), written: None })
+            let rest = (rest.rotation, rest.translation);
+            Some(JointState { entity, rest, base: rest, written: None })
+        });
+        let shapes = binding.shapes.iter().map(|drive| {
+            let state = |targets: core::ops::Range<usize>| {
+                let first = drive.targets.get(targets.start)?;
+                let (index, region) = (first.shape, binding.region(first));
+                Some(ShapeState { index, region, targets, base: 0.0, written: None })
+            };
+            drive.shapes().filter_map(state).collect()
         });
         let rig = FaceRig {
+            shapes: shapes.collect(),
+            shares: Shares::default(),
             nodes: binding.shapes.iter().filter_map(|shapes| entities.get(shapes.mesh).copied()).collect(),
             joints: joints.collect(),
             binding,

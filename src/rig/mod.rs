@@ -5,6 +5,7 @@
 //! Every frame the rig writes exactly the weights and rotations it owns: other shapes, and the animation of the body, stay
 //! as they are.
 
+mod authority;
 mod bind;
 mod mesh;
 mod profile;
@@ -20,14 +21,19 @@ use bevy_ecs::{
     schedule::IntoScheduleConfigs, system::Commands,
 };
 use bevy_math::{Quat, Vec3};
-use talkie::retarget::{Binding, Joint};
+use talkie::{
+    animation::FaceRegion,
+    retarget::{Binding, Joint},
+};
 
+pub use authority::{Authority, FaceAuthority};
 pub use mesh::BundleMeshes;
 pub use profile::{RigProfile, RigProfileError, RigProfiles};
 pub use visibility::MorphVisibilityPlugin;
 #[cfg(feature = "vrm")]
 pub use vrm::VrmPlugin;
 
+use self::authority::Shares;
 use crate::{TalkieSystems, face::TalkingFace};
 
 /// What was bound to what; Display gives it in one line. See [`talkie::retarget::BindingReport`].
@@ -40,15 +46,33 @@ pub struct FaceRig {
     binding: Binding,
     /// The entity of every mesh of the binding.
     nodes: Vec<Entity>,
+    /// The state of every morph target of these.
+    shapes: Vec<Vec<ShapeState>>,
     /// The state of every joint of the binding.
     joints: Vec<JointState>,
+    shares: Shares,
+}
+
+/// A morph target that is moved.
+#[derive(Debug)]
+struct ShapeState {
+    index: u16,
+    region: FaceRegion,
+    /// Its place among the targets of the binding.
+    targets: core::ops::Range<usize>,
+    /// What a clip of the character says, or 0.
+    base: f32,
+    /// What was written last: anything else found there was written by somebody else.
+    written: Option<f32>,
 }
 
 /// A joint that is moved.
 #[derive(Debug)]
 struct JointState {
     entity: Entity,
-    /// The rotation and translation that ours are added to: those of the animation where there is one, else of the rest.
+    /// Rotation and translation when it was bound.
+    rest: (Quat, Vec3),
+    /// Those of a clip of the character where there is one, else of the rest.
     base: (Quat, Vec3),
     /// What was written last: anything else found there was written by somebody else.
     written: Option<(Quat, Vec3)>,

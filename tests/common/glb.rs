@@ -15,6 +15,8 @@ pub struct Character<'a> {
     pub joints: &'a [(&'a str, Option<usize>, [f32; 4])],
     /// Leaves the normals out.
     pub without_normals: bool,
+    /// Adds a clip of one second that holds all weights at 0.5 and the first joint turned by 0.3 about Y.
+    pub clip: bool,
     /// Extensions of the file. Node 0 is the mesh (0), the joints follow.
     pub extensions: Option<Value>,
 }
@@ -72,6 +74,35 @@ impl Character<'_> {
             "bufferViews": [view(0, 48), view(48, 48), view(96, 48), view(144, 48), view(192, 12)],
             "accessors": [vec3(0), vec3(1), vec3(2), vec3(3), {"bufferView": 4, "componentType": 5123, "count": 6, "type": "SCALAR"}],
         });
+        if self.clip {
+            let mut add = |values: &[f32], kind: &str, count: usize| {
+                let start = bin.len();
+                bin.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+                let views = document["bufferViews"].as_array_mut().unwrap();
+                views.push(view(start, bin.len() - start));
+                let view = views.len() - 1;
+                let accessors = document["accessors"].as_array_mut().unwrap();
+                accessors.push(json!({"bufferView": view, "componentType": 5126, "count": count, "type": kind,
+                    "min": [values[0]], "max": [values[values.len() - 1]]}));
+                if kind != "SCALAR" || count != 2 {
+                    let last = accessors.last_mut().unwrap().as_object_mut().unwrap();
+                    last.remove("min");
+                    last.remove("max");
+                }
+                accessors.len() - 1
+            };
+            let times = add(&[0.0, 1.0], "SCALAR", 2);
+            let weights = add(&vec![0.5; 2 * count], "SCALAR", 2 * count);
+            let (sin, cos) = 0.15_f32.sin_cos();
+            let turns = add(&[0.0, sin, 0.0, cos, 0.0, sin, 0.0, cos], "VEC4", 2);
+            document["animations"] = json!([{"samplers": [
+                {"input": times, "output": weights}, {"input": times, "output": turns},
+            ], "channels": [
+                {"sampler": 0, "target": {"node": 0, "path": "weights"}},
+                {"sampler": 1, "target": {"node": 1, "path": "rotation"}},
+            ]}]);
+            document["buffers"][0]["byteLength"] = json!(bin.len());
+        }
         if let Some(extensions) = &self.extensions {
             document["extensionsUsed"] = extensions.as_object().unwrap().keys().cloned().collect();
             document["extensions"] = extensions.clone();

@@ -211,7 +211,7 @@ impl Binder<'_> {
             }
             let binary = self.offers[*offer].binary;
             let control = *self.controls.entry((profile, *key, binary)).or_insert_with(|| {
-                self.binding.controls.push(Control::new(rule, binary));
+                self.binding.controls.push(Control::new(rule, binary, region));
                 (self.binding.controls.len() - 1) as u16
             });
             if !self.take(*offer, control, rule) {

@@ -4,7 +4,10 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::animation::FaceChannel::{self, *};
+use crate::animation::{
+    FaceChannel::{self, *},
+    FaceRegion,
+};
 
 /// The part that a joint plays in a face. Left and right are the character's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -98,6 +101,23 @@ impl Joint {
         Self::RightInnerBrow,
         Self::RightOuterBrow,
     ];
+
+    /// The region of the face that it belongs to.
+    pub const fn region(self) -> FaceRegion {
+        match self {
+            Self::Head | Self::Neck => FaceRegion::Head,
+            Self::LeftEye
+            | Self::RightEye
+            | Self::LeftUpperLid
+            | Self::LeftLowerLid
+            | Self::RightUpperLid
+            | Self::RightLowerLid => FaceRegion::Eyes,
+            Self::LeftInnerBrow | Self::LeftOuterBrow | Self::RightInnerBrow | Self::RightOuterBrow => {
+                FaceRegion::Brows
+            }
+            _ => FaceRegion::Mouth,
+        }
+    }
 
     /// The same part on the other side, for those that have one.
     pub const fn mirrored(self) -> Option<Self> {

@@ -9,7 +9,7 @@ use crate::animation::{
         self, EyeLookDownLeft, EyeLookDownRight, EyeLookInLeft, EyeLookInRight, EyeLookOutLeft, EyeLookOutRight,
         EyeLookUpLeft, EyeLookUpRight,
     },
-    FacePose,
+    FacePose, FaceRegion,
     blendshapes::{ActiveSet, BoundedSolver, Objective},
 };
 
@@ -34,6 +34,18 @@ pub struct ShapeDrive {
     pub targets: Vec<TargetDrive>,
 }
 
+impl ShapeDrive {
+    /// The places in [`targets`](Self::targets) that belong to one morph target each.
+    pub fn shapes(&self) -> impl Iterator<Item = core::ops::Range<usize>> {
+        let mut end = 0;
+        self.targets.chunk_by(|a, b| a.shape == b.shape).map(move |same| {
+            let start = end;
+            end += same.len();
+            start..end
+        })
+    }
+}
+
 /// A morph target that follows a control.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TargetDrive {
@@ -44,7 +56,7 @@ pub struct TargetDrive {
 }
 
 /// A number that follows the pose: the weight of all shapes of a name.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Control {
     pub(super) terms: Vec<(u8, f32)>,
     pub(super) gain: f32,
@@ -52,14 +64,15 @@ pub(super) struct Control {
     pub(super) clamp: (f32, f32),
     pub(super) curve: Vec<(f32, f32)>,
     pub(super) binary: bool,
+    pub(super) region: FaceRegion,
     pub(super) value: f32,
 }
 
 impl Control {
-    pub(super) fn new(rule: &ShapeRule, binary: bool) -> Self {
+    pub(super) fn new(rule: &ShapeRule, binary: bool, region: FaceRegion) -> Self {
         let terms = rule.from.iter().map(|(channel, factor)| (channel.index() as u8, *factor)).collect();
         let ShapeRule { gain, offset, clamp, curve, .. } = rule.clone();
-        Self { terms, gain, offset, clamp, curve, binary, value: 0.0 }
+        Self { terms, gain, offset, clamp, curve, binary, region, value: 0.0 }
     }
 
     /// What becomes of a mix.
@@ -224,11 +237,15 @@ impl Binding {
         }
     }
 
-    /// The share of a morph target's weight that comes from one of its [`ShapeDrive::targets`], as of the last
-    /// [`follow`](Self::follow).
+    /// The weight of a morph target as of the last [`follow`](Self::follow), given all of its [`ShapeDrive::targets`].
     #[inline]
-    pub fn weight(&self, target: &TargetDrive) -> f32 {
-        self.controls[usize::from(target.control)].value * target.factor
+    pub fn weight(&self, targets: &[TargetDrive]) -> f32 {
+        targets.iter().map(|target| self.controls[usize::from(target.control)].value * target.factor).sum()
+    }
+
+    /// The region of the face that a morph target belongs to.
+    pub fn region(&self, target: &TargetDrive) -> FaceRegion {
+        self.controls[usize::from(target.control)].region
     }
 }
 

@@ -41,7 +41,7 @@ fn weights(binding: &mut Binding, count: usize, pose: &FacePose) -> Vec<f32> {
     binding.follow(pose);
     let mut weights = vec![0.0; count];
     for target in binding.shapes.iter().filter(|drive| drive.mesh == 0).flat_map(|drive| &drive.targets) {
-        weights[usize::from(target.shape)] += binding.weight(target);
+        weights[usize::from(target.shape)] += binding.weight(core::slice::from_ref(target));
     }
     weights
 }
@@ -152,7 +152,9 @@ fn one_name_on_several_meshes_is_driven_on_all() {
     let driven: Vec<(usize, u16, f32)> = binding
         .shapes
         .iter()
-        .flat_map(|drive| drive.targets.iter().map(|target| (drive.mesh, target.shape, binding.weight(target))))
+        .flat_map(|drive| {
+            drive.targets.iter().map(|target| (drive.mesh, target.shape, binding.weight(core::slice::from_ref(target))))
+        })
         .collect();
     assert_eq!(driven, [(0, 0, 0.5), (0, 1, 0.0), (1, 1, 0.5)]);
     assert_eq!(report.unknown, [("teeth".to_owned(), "other".to_owned())]);

@@ -76,7 +76,7 @@ impl Head {
         let mut places = skin.places.clone();
         for drive in self.binding.shapes.iter().filter(|drive| drive.mesh == mesh) {
             for target in &drive.targets {
-                let weight = self.binding.weight(target);
+                let weight = self.binding.weight(std::slice::from_ref(target));
                 if weight != 0.0 {
                     let shape = &skin.shapes[usize::from(target.shape)];
                     places.iter_mut().zip(shape).for_each(|(place, moved)| *place += *moved * weight);
