@@ -235,3 +235,45 @@ fn official_bundles_are_explained_checked_and_animated() {
     fails(&run(&["check", &regression]), 1, &["network.onnx"]);
     succeeds(&run(&["info", &regression]), &["regression, mark"]);
 }
+
+#[test]
+fn bind_says_what_a_character_offers_and_fails_where_nothing_would_speak() {
+    let folder = tempfile::tempdir().unwrap();
+    let ada = assets().join("characters/ada.glb");
+    let ada = ada.to_str().unwrap();
+    let output = talkie(&["bind", ada]).output().unwrap();
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for part in [
+        "coverage    100 %",
+        "mouth       ARKit",
+        "face / jawOpen: follows 1 jawOpen",
+        "jaw: jaw (not driven: the shape jawOpen moves the jaw)",
+    ] {
+        assert!(said.contains(part), "expected {part:?} in: {said}");
+    }
+    let output = talkie(&["bind", ada, "--json"]).output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["profiles"][0], serde_json::json!(["Mouth", "ARKit"]));
+    assert!(report["shapes"].as_array().unwrap().iter().any(|shape| shape["mix"]["jawOpen"] == 1.0));
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let silent = write(
+        "silent.gltf",
+        br#"{"asset": {"version": "2.0"}, "scenes": [{"nodes": [0]}], "nodes": [{"name": "Cube"}]}"#,
+    );
+    fails(&talkie(&["bind", &silent]).output().unwrap(), 1, &["nothing opens the mouth"]);
+    let said = text(&talkie(&["bind", &silent]).output().unwrap().stdout);
+    assert!(said.contains("remedy: name the shapes as ARKit does"), "{said}");
+    let empty = write("empty.gltf", br#"{"asset": {"version": "2.0"}}"#);
+    let said = text(&talkie(&["bind", &empty]).output().unwrap().stdout);
+    assert!(said.contains("broken      there is no scene in the file"), "{said}");
+    let sound = write("sound.glb", b"RIFF and so on");
+    fails(&talkie(&["bind", &sound]).output().unwrap(), 1, &["sound.glb"]);
+    let profile = write("ours.rig.ron", b"(name: 3)");
+    fails(&talkie(&["bind", ada, "--profile", &profile]).output().unwrap(), 1, &["ours.rig.ron", "line 1, column 7"]);
+    fails(&talkie(&["bind", "nobody.vrm"]).output().unwrap(), 1, &["nobody.vrm"]);
+}

@@ -416,3 +416,58 @@ fn rigs_of_joints_alone_talk() {
         assert!(largest <= bound, "{name}: {largest} mm");
     }
 }
+
+/// A small generator of numbers (xorshift).
+fn random(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+#[test]
+fn files_that_say_anything_are_bound_or_refused_and_never_panic() {
+    let sound = variants::as_vrm(&default_glb(), 1);
+    let text = sound.json.to_string();
+    // Numbers, names and keys of the document, each replaced by something else.
+    let marks: Vec<usize> =
+        text.char_indices().filter(|(_, c)| c.is_ascii_digit() || *c == '"').map(|(at, _)| at).collect();
+    let profiles: Vec<&RigProfile> = RigProfile::builtin().iter().collect();
+    let mut state = 7;
+    let (mut bound, mut refused) = (0, 0);
+    for _ in 0..500 {
+        let mut broken = text.clone().into_bytes();
+        for _ in 0..1 + random(&mut state) % 4 {
+            let at = marks[(random(&mut state) % marks.len() as u64) as usize];
+            broken[at] = b"0987-\"x"[(random(&mut state) % 7) as usize];
+        }
+        let Ok(json) = serde_json::from_slice(&broken) else { continue };
+        let glb = Glb { json, blob: sound.blob.clone() };
+        match open_gltf(&glb.to_bytes()) {
+            Err(reason) => {
+                assert!(!reason.is_empty());
+                refused += 1;
+            }
+            Ok(file) => {
+                let rig = rig_of(&file);
+                let (mut binding, _) = talkie::retarget::bind(&rig, &profiles);
+                let mut pose = FacePose::REST;
+                pose.weights.fill(0.5);
+                binding.follow(&pose);
+                let weights =
+                    binding.shapes.iter().flat_map(|drive| drive.shapes().map(|r| binding.weight(&drive.targets[r])));
+                assert!(weights.into_iter().all(f32::is_finite));
+                for drive in &binding.joints {
+                    let (turn, shift) = drive.motion(&pose);
+                    assert!(turn.is_finite() && shift.is_finite(), "{drive:?}");
+                }
+                for mesh in &rig.meshes {
+                    let _ = mesh.displacements.as_ref().map(|displacements| displacements(0));
+                }
+                bound += 1;
+            }
+        }
+    }
+    println!("{bound} were bound, {refused} refused");
+    assert!(bound > 40 && refused > 15);
+}
