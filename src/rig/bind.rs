@@ -1,10 +1,11 @@
 //! Finding the shapes and joints of a character.
 
-use bevy_asset::{AssetServer, Assets, Handle, LoadState};
+use bevy_asset::{AssetEvent, AssetServer, Assets, Handle, LoadState};
 use bevy_ecs::{
     entity::Entity,
     hierarchy::{ChildOf, Children},
     lifecycle::Remove,
+    message::MessageReader,
     name::Name,
     observer::On,
     query::With,
@@ -13,7 +14,7 @@ use bevy_ecs::{
 use bevy_mesh::{Mesh, morph::MorphWeights, skinning::SkinnedMesh};
 use bevy_transform::components::Transform;
 use bevy_world_serialization::{WorldAssetRoot, WorldInstanceReady};
-use talkie::retarget::{self, FindingKind, Rig, RigMesh, RigNode};
+use talkie::retarget::{self, FindingKind, Rig, RigNode};
 
 use super::{
     BindingReport, FaceBound, FaceRig, JointState, RigProfile, ShapeState, Unbound, authority::Shares,
@@ -95,8 +96,12 @@ pub(super) fn bind(
             LoadState::Failed(error) => Some(error.to_string()),
             _ => None,
         });
-        let Ok((profiles, refused)) = profiles.of(talking) else { continue };
         let nodes = character.nodes(face);
+        if nodes.is_empty() && !state.scene_ready && failed.is_none() {
+            // Its scene is on its way.
+            continue;
+        }
+        let Some((profiles, refused)) = profiles.of(talking) else { continue };
         let (rig, entities) = character.rig(&nodes);
         let (binding, mut report) = retarget::bind(&rig, &profiles);
         for problem in failed.iter().map(|error| format!("the scene cannot be loaded: {error}")).chain(refused) {
@@ -183,9 +188,8 @@ impl Character<'_, '_> {
                 part: None,
             });
             if let Ok(weights) = self.morphs.get(*node)
-                && let Some(mesh) = self.mesh(*node, weights, &mut rig.problems)
+                && self.add_mesh(*node, weights, &mut rig)
             {
-                rig.meshes.push(mesh);
                 entities.push(*node);
             }
         }
@@ -205,70 +209,62 @@ impl Character<'_, '_> {
         let Some(vrm) = extensions.as_ref().and_then(retarget::Vrm::from_extensions) else { return };
         for ((entity, _), node) in nodes.iter().zip(&mut rig.nodes) {
             if let Ok(place) = self.avatar_nodes.get(*entity) {
-                node.part = vrm.bones.iter().find(|(_, bone)| *bone == place.node).map(|(part, _)| *part);
+                node.part = vrm.part(place.node);
             }
         }
-        rig.vrm = Some(vrm.placed(|version, index| {
-            let is = |entity: &Entity| {
-                let Ok(place) = self.avatar_nodes.get(*entity) else { return false };
-                if version == 0 { place.mesh == Some(index) } else { place.node == index }
-            };
-            meshes.iter().enumerate().filter(|(_, entity)| is(entity)).map(|(mesh, _)| mesh).collect()
-        }));
+        // A node that is not of the file has an index that no file has.
+        let source = |mesh: &Entity| {
+            let node = self.avatar_nodes.get(*mesh).ok();
+            (node.map_or(usize::MAX, |node| node.node), node.and_then(|node| node.mesh).unwrap_or(usize::MAX))
+        };
+        rig.vrm = Some(vrm.placed(&meshes.iter().map(source).collect::<Vec<_>>()));
     }
 
-    fn mesh(&self, node: Entity, weights: &MorphWeights, problems: &mut Vec<String>) -> Option<RigMesh<'_>> {
+    /// Adds the shapes of a node to what a character offers; no if they cannot be used.
+    fn add_mesh<'a>(&'a self, node: Entity, weights: &MorphWeights, rig: &mut Rig<'a>) -> bool {
         let label = self.label(node);
         let mesh = weights.first_mesh().and_then(|handle: &Handle<Mesh>| self.meshes.as_ref()?.get(handle));
         let Some(mesh) = mesh else {
-            problems.push(format!("mesh of `{label}` is not loaded"));
-            return None;
+            rig.problems.push(format!("mesh of `{label}` is not loaded"));
+            return false;
         };
         let count = weights.weights().len();
         let names = match mesh.try_morph_target_names() {
             Ok(names) => names.unwrap_or(&[]),
             Err(_) => {
-                problems.push(format!(
+                rig.problems.push(format!(
                     "the names of the shapes of `{label}` are not in main memory: load its meshes with \
                      RenderAssetUsages::MAIN_WORLD as well"
                 ));
-                return None;
+                return false;
             }
         };
         let displacements = mesh.try_morph_targets().map_or(&[][..], Vec::as_slice);
         let vertices = mesh.count_vertices();
         if vertices > 0 && displacements.len() % vertices != 0 {
-            problems.push(format!(
+            rig.problems.push(format!(
                 "the shapes of `{label}` do not fit its vertices (a file without normals?): it would tear"
             ));
-            return None;
+            return false;
         }
-        if !names.is_empty() && names.len() != count {
-            let named = names.len();
-            problems.push(format!("`{label}` has {count} shapes but {named} names: only the common part is used"));
-        }
-        let mut shapes: Vec<String> = names.iter().take(count).cloned().collect();
-        shapes.resize(count, String::new());
-        Some(RigMesh {
-            name: label,
-            shapes,
-            displacements: Some(Box::new(move |shape| {
-                let start = shape.checked_mul(vertices)?;
-                let shape = displacements.get(start..start.checked_add(vertices)?)?;
-                Some(shape.iter().map(|vertex| vertex.position).collect())
-            })),
-        })
+        let displacements = move |shape: usize| {
+            let start = shape.checked_mul(vertices)?;
+            let shape = displacements.get(start..start.checked_add(vertices)?)?;
+            Some(shape.iter().map(|vertex| vertex.position).collect())
+        };
+        rig.add_mesh(label, names, count, Some(Box::new(displacements)));
+        true
     }
 }
 
 /// Profiles that changed: the faces that are bound by them are bound anew.
 pub(super) fn profiles_changed(
-    mut events: bevy_ecs::message::MessageReader<bevy_asset::AssetEvent<RigProfile>>,
+    mut events: MessageReader<AssetEvent<RigProfile>>,
     faces: Query<(Entity, &TalkingFace), With<FaceRig>>,
     profiles: Profiles,
     mut commands: Commands,
 ) {
-    use bevy_asset::AssetEvent::{Added, Modified};
+    use AssetEvent::{Added, Modified};
     for event in events.read() {
         let (Added { id } | Modified { id }) = event else { continue };
         for (face, talking) in &faces {

@@ -69,29 +69,26 @@ pub(super) struct Profiles<'w> {
     server: Option<Res<'w, AssetServer>>,
 }
 
-/// A profile that is not there yet.
-pub(super) struct NotYet;
-
 impl Profiles<'_> {
-    /// The profiles that count for a face, and why its own does not if so.
-    pub(super) fn of(&self, face: &TalkingFace) -> Result<(Vec<&retarget::RigProfile>, Option<String>), NotYet> {
+    /// The profiles that count for a face, and why its own does not if so; `None` while its own is loading.
+    pub(super) fn of(&self, face: &TalkingFace) -> Option<(Vec<&retarget::RigProfile>, Option<String>)> {
         let get = |handle: &Handle<RigProfile>| self.assets.as_ref()?.get(handle).map(|profile| &profile.0);
         let mut refused = None;
         if let Some(handle) = &face.profile {
             if let Some(profile) = get(handle) {
-                return Ok((vec![profile], None));
+                return Some((vec![profile], None));
             }
             let state = self.server.as_ref().map(|server| server.load_state(handle));
             match state {
                 Some(LoadState::Failed(error)) => {
                     refused = Some(format!("its profile is not used, the built-in ones are: {error}"));
                 }
-                Some(LoadState::Loading | LoadState::NotLoaded) => return Err(NotYet),
+                Some(LoadState::Loading | LoadState::NotLoaded) => return None,
                 _ => refused = Some("its profile is not there; the built-in ones are used".into()),
             }
         }
         let listed = self.listed.iter().flat_map(|listed| &listed.0).filter_map(get);
-        Ok((listed.chain(retarget::RigProfile::builtin()).collect(), refused))
+        Some((listed.chain(retarget::RigProfile::builtin()).collect(), refused))
     }
 
     /// Whether a face may be bound by a profile.

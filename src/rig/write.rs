@@ -64,6 +64,8 @@ pub(super) fn write(
             let found = (transform.rotation, transform.translation);
             if state.written != Some(found) {
                 state.base = found;
+            } else if !moved {
+                continue;
             }
             let (face, clip) = shares.of(drive.joint.region());
             let (turn, shift) = drive.motion(pose);

@@ -105,7 +105,7 @@ impl FaceChannel {
 
     /// Whether the channel moves brows, lids or gaze rather than what lies below the eyes.
     pub const fn is_upper_face(self) -> bool {
-        matches!(self.index(), 0..=13 | 41..=45)
+        matches!(self.region(), FaceRegion::Eyes | FaceRegion::Brows)
     }
 
     /// Whether this is one of the 16 tongue shapes.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{
-    Binding, BindingReport, BoundShape, FindingKind, Joint, Rig, RigProfile, ShapeDrive, ShapeRule, TargetDrive,
-    VrmOverride,
+    Binding, BindingReport, BoundShape, FindingKind, Rig, RigProfile, ShapeDrive, ShapeRule, TargetDrive, Vrm,
+    VrmExpression, VrmOverride,
     likeness::likeness,
     mixer::{Control, Fit, Override},
     profile::KnownShape,
@@ -19,16 +19,6 @@ const ENOUGH: f32 = 0.6;
 const CLOSE_OPENS: f32 = 0.4;
 /// Where expressions of a VRM file are said to be found.
 const EXPRESSION: &str = "VRM expression";
-
-/// The looks of the eyes: channels of the left, and of the right.
-pub(super) const LEFT_LOOK: [FaceChannel; 4] =
-    [FaceChannel::EyeLookInLeft, FaceChannel::EyeLookOutLeft, FaceChannel::EyeLookUpLeft, FaceChannel::EyeLookDownLeft];
-pub(super) const RIGHT_LOOK: [FaceChannel; 4] = [
-    FaceChannel::EyeLookInRight,
-    FaceChannel::EyeLookOutRight,
-    FaceChannel::EyeLookUpRight,
-    FaceChannel::EyeLookDownRight,
-];
 
 /// Binds a character: finds the profile that knows most of its shapes for each region of the face, its joints by the names of all
 /// profiles, and says what it did.
@@ -72,9 +62,12 @@ struct Offer {
 }
 
 fn offers(rig: &Rig<'_>) -> Vec<Offer> {
-    let expressions = rig.vrm.iter().flat_map(|vrm| vrm.expressions.iter().enumerate());
+    let is_of_use = |vrm: &Vrm, expression: &VrmExpression| {
+        !(expression.targets.is_empty() || vrm.looks_by_bones && is_look(&expression.name))
+    };
+    let expressions = rig.vrm.iter().flat_map(|vrm| vrm.expressions.iter().enumerate().map(move |e| (vrm, e)));
     let expressions =
-        expressions.filter(|(_, expression)| !expression.targets.is_empty()).map(|(index, expression)| Offer {
+        expressions.filter(|(vrm, (_, expression))| is_of_use(vrm, expression)).map(|(_, (index, expression))| Offer {
             name: expression.name.clone(),
             place: EXPRESSION.to_owned(),
             targets: expression.targets.clone(),
@@ -110,20 +103,19 @@ pub(super) struct Binder<'a> {
     fitted: Vec<FaceRegion>,
     postures: Vec<(u16, [f32; CHANNEL_COUNT])>,
     /// The control of a rule: of a profile, with or without steps.
-    controls: HashMap<(usize, RuleKey, bool), u16>,
+    controls: HashMap<(usize, KnownShape, bool), u16>,
     /// Morph targets that follow some control.
     taken: HashSet<(usize, usize)>,
     drives: BTreeMap<usize, Vec<TargetDrive>>,
 }
 
-/// A rule of a profile.
-type RuleKey = Result<usize, FaceChannel>;
-
 /// An offer and what a profile says of it.
 struct Known {
     offer: usize,
-    key: RuleKey,
+    key: KnownShape,
     rule: ShapeRule,
+    /// How good its name is.
+    rank: usize,
 }
 
 /// The region that a rule is about: that of the channel it takes most of.
@@ -135,20 +127,16 @@ fn region(rule: &ShapeRule) -> FaceRegion {
 impl Binder<'_> {
     fn known(&self, profile: &RigProfile) -> Vec<Known> {
         let known = |(offer, offered): (usize, &Offer)| {
-            Some(match profile.shape(&offered.name)? {
-                KnownShape::Rule(rule) => Known { offer, key: Ok(rule), rule: profile.shapes[rule].clone() },
-                KnownShape::Channel(channel) => Known { offer, key: Err(channel), rule: ShapeRule::channel(channel) },
-            })
+            let (key, rank) = profile.shape(&offered.name)?;
+            let rule = match key {
+                KnownShape::Rule(rule) => profile.shapes[rule].clone(),
+                KnownShape::Channel(channel) => ShapeRule::channel(channel),
+            };
+            Some(Known { offer, key, rule, rank })
         };
         let mut known: Vec<Known> = self.offers.iter().enumerate().filter_map(known).collect();
         // Of two names for one thing the better one goes first; the order of the file stays otherwise.
-        known.sort_by_key(|known| {
-            let name = &self.offers[known.offer].name;
-            (
-                known.rule.names.iter().position(|other| name.ends_with(other.as_str())).unwrap_or(usize::MAX),
-                known.offer,
-            )
-        });
+        known.sort_by_key(|known| (known.rank, known.offer));
         known
     }
 
@@ -205,7 +193,7 @@ impl Binder<'_> {
         let bound_before = self.report.shapes.len();
         let mut covered = BTreeSet::new();
         for known in known {
-            let Known { offer, key, rule } = known;
+            let Known { offer, key, rule, .. } = known;
             if !rule.shows.is_empty() && (!fits || self.silences(*offer, rule)) {
                 continue;
             }
@@ -406,18 +394,14 @@ impl Binder<'_> {
         let mut moved = self.covered;
         for drive in &self.binding.joints {
             moved.extend(drive.terms.iter().map(|term| term.channel));
-            match drive.joint {
-                Joint::LeftEye if drive.rigid > 0.0 => moved.extend(LEFT_LOOK),
-                Joint::RightEye if drive.rigid > 0.0 => moved.extend(RIGHT_LOOK),
-                _ => {}
-            }
+            moved.extend(drive.joint.gaze().into_iter().flatten().filter(|_| drive.rigid > 0.0));
         }
         self.report.missing = FaceChannel::ALL
             .into_iter()
             .filter(|channel| !channel.is_tongue_shape() && !moved.contains(channel))
             .collect();
         for (region, remedy) in [
-            (FaceRegion::Mouth, "shapes with the ARKit names, a profile that names them, or `talkie transfer`"),
+            (FaceRegion::Mouth, "shapes with the ARKit names, or a profile that names them"),
             (FaceRegion::Eyes, "shapes eyeBlink and eyeLook for both sides, or joints for eyes and lids"),
             (FaceRegion::Brows, "shapes browInnerUp, browOuterUp and browDown, or joints for the brows"),
         ] {

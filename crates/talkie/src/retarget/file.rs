@@ -8,7 +8,7 @@ use gltf::{
     buffer::Source,
 };
 
-use super::{Displacements, Rig, RigMesh, RigNode, Vrm};
+use super::{Displacements, Rig, RigNode, Vrm};
 
 /// Opens a glTF or GLB file that may say anything.
 ///
@@ -89,36 +89,20 @@ pub fn rig_of(file: &gltf::Gltf) -> Rig<'_> {
             rotation: Quat::from_array(rotation),
             scale: Vec3::from(scale),
             bends_skin: joints.contains(&node.index()),
-            part: vrm.as_ref().and_then(|vrm| vrm.bones.iter().find(|bone| bone.1 == node.index()).map(|bone| bone.0)),
+            part: vrm.as_ref().and_then(|vrm| vrm.part(node.index())),
         });
         if let Some(mesh) = node.mesh() {
             let count = mesh.primitives().map(|primitive| primitive.morph_targets().len()).max().unwrap_or(0);
             if count > 0 {
                 sources.push((node.index(), mesh.index()));
-                let shapes = names_of(&mesh, &name, count, &mut rig.problems);
-                rig.meshes.push(RigMesh { name, shapes, displacements: displacements(mesh, file.blob.as_deref()) });
+                let names = target_names(&mesh).unwrap_or_default();
+                rig.add_mesh(name, &names, count, displacements(mesh, file.blob.as_deref()));
             }
         }
         queue.extend(node.children().map(|child| (child, Some(index))));
     }
-    rig.vrm = vrm.map(|vrm| {
-        vrm.placed(|version, index| {
-            let is = |source: &(usize, usize)| if version == 0 { source.1 == index } else { source.0 == index };
-            sources.iter().enumerate().filter(|(_, source)| is(source)).map(|(mesh, _)| mesh).collect()
-        })
-    });
+    rig.vrm = vrm.map(|vrm| vrm.placed(&sources));
     rig
-}
-
-/// Names of all of a mesh's shapes, empty where there is none.
-fn names_of(mesh: &gltf::Mesh<'_>, label: &str, count: usize, problems: &mut Vec<String>) -> Vec<String> {
-    let Some(mut names) = target_names(mesh) else { return vec![String::new(); count] };
-    if names.len() != count {
-        let named = names.len();
-        problems.push(format!("`{label}` has {count} shapes but {named} names: only the common part is used"));
-    }
-    names.resize(count, String::new());
-    names
 }
 
 /// Reads the displacements of a mesh on demand, of all its primitives one after the other.

@@ -119,6 +119,15 @@ impl Joint {
         }
     }
 
+    /// The channels by which an eye looks to the character's left, to its right, up and down.
+    pub const fn gaze(self) -> Option<[FaceChannel; 4]> {
+        match self {
+            Self::LeftEye => Some([EyeLookOutLeft, EyeLookInLeft, EyeLookUpLeft, EyeLookDownLeft]),
+            Self::RightEye => Some([EyeLookInRight, EyeLookOutRight, EyeLookUpRight, EyeLookDownRight]),
+            _ => None,
+        }
+    }
+
     /// The same part on the other side, for those that have one.
     pub const fn mirrored(self) -> Option<Self> {
         Some(match self {

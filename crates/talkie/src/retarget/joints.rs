@@ -4,12 +4,7 @@ use std::collections::BTreeMap;
 
 use glam::{Affine3A, Mat3, Quat, Vec3};
 
-use super::{
-    BoundJoint, FindingKind, Joint, JointDrive, JointRule, Rig,
-    bind::{Binder, LEFT_LOOK, RIGHT_LOOK},
-    mixer::JointTerm,
-    rig::Facing,
-};
+use super::{BoundJoint, FindingKind, Joint, JointDrive, JointRule, Rig, bind::Binder, mixer::JointTerm, rig::Facing};
 use crate::animation::FaceChannel;
 
 /// How a turn of the head is shared with a neck.
@@ -36,11 +31,11 @@ impl Binder<'_> {
             let free = |channel: FaceChannel| beside || !self.covered.contains(&channel);
             terms.retain(|term| free(term.channel));
             let if_any = |channels: &[FaceChannel]| if channels.iter().any(|c| free(*c)) { 1.0 } else { 0.0 };
-            let shapes_look = "the eyeLook shapes move the eye";
             let (rigid, reason) = match found.joint {
                 Joint::Jaw => (if_any(&[FaceChannel::JawOpen]), "the shape jawOpen moves the jaw"),
-                Joint::LeftEye => (if_any(&LEFT_LOOK), shapes_look),
-                Joint::RightEye => (if_any(&RIGHT_LOOK), shapes_look),
+                Joint::LeftEye | Joint::RightEye => {
+                    (found.joint.gaze().map_or(0.0, |look| if_any(&look)), "the eyeLook shapes move the eye")
+                }
                 Joint::Head if skeleton.at(Joint::Neck).is_some() => (1.0 - NECK_SHARE, ""),
                 Joint::Neck if skeleton.at(Joint::Head).is_some() => (NECK_SHARE, ""),
                 Joint::Head => (1.0, ""),

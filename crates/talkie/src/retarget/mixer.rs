@@ -4,12 +4,7 @@ use glam::{Mat3, Quat, Vec2, Vec3};
 
 use super::{FULL_LOOK, Joint, ShapeRule, VrmOverride};
 use crate::animation::{
-    CHANNEL_COUNT,
-    FaceChannel::{
-        self, EyeLookDownLeft, EyeLookDownRight, EyeLookInLeft, EyeLookInRight, EyeLookOutLeft, EyeLookOutRight,
-        EyeLookUpLeft, EyeLookUpRight,
-    },
-    FacePose, FaceRegion,
+    CHANNEL_COUNT, FaceChannel, FacePose, FaceRegion,
     blendshapes::{ActiveSet, BoundedSolver, Objective},
 };
 
@@ -115,8 +110,8 @@ pub(super) struct Fit {
 const COST: f64 = 0.001;
 
 impl Fit {
-    /// `postures` are what the controls show, `wanted` the channels that they are to show, the others shall rest; `likeness` says how much two channels look the same (a symmetric matrix over all
-    /// channels without negative eigenvalues).
+    /// `postures` are what the controls show, `wanted` the channels that they are to show (the others shall rest); `likeness` says how
+    /// much two channels look the same (a symmetric matrix over all channels without negative eigenvalues). None without postures.
     pub(super) fn new(
         postures: &[(u16, [f32; CHANNEL_COUNT])],
         wanted: impl Fn(FaceChannel) -> bool,
@@ -265,10 +260,8 @@ impl JointDrive {
         let rigid = match self.joint {
             _ if self.rigid == 0.0 => Quat::IDENTITY,
             Joint::Jaw => pose.jaw_rotation,
-            Joint::LeftEye => eye(pose, pose.left_eye, [EyeLookOutLeft, EyeLookInLeft, EyeLookUpLeft, EyeLookDownLeft]),
-            Joint::RightEye => {
-                eye(pose, pose.right_eye, [EyeLookInRight, EyeLookOutRight, EyeLookUpRight, EyeLookDownRight])
-            }
+            Joint::LeftEye => eye(pose, pose.left_eye, self.joint.gaze()),
+            Joint::RightEye => eye(pose, pose.right_eye, self.joint.gaze()),
             Joint::Head | Joint::Neck => pose.head_rotation,
             _ => Quat::IDENTITY,
         };
@@ -280,8 +273,8 @@ impl JointDrive {
 
 /// The rotation of an eye that looks so far to the left and up: the gaze of the pose in radians, or what its channels (left, right,
 /// up, down) say if that is more. Where a pose has both they say the same.
-fn eye(pose: &FacePose, gaze: Vec2, channels: [FaceChannel; 4]) -> Quat {
-    let [left, right, up, down] = channels.map(|channel| pose.weight(channel));
+fn eye(pose: &FacePose, gaze: Vec2, channels: Option<[FaceChannel; 4]>) -> Quat {
+    let [left, right, up, down] = channels.map_or([0.0; 4], |channels| channels.map(|channel| pose.weight(channel)));
     let shown = Vec2::new(left - right, up - down) * FULL_LOOK;
     let more = |a: f32, b: f32| if b.abs() > a.abs() { b } else { a };
     Quat::from_euler(glam::EulerRot::YXZ, more(gaze.x, shown.x), -more(gaze.y, shown.y), 0.0)

@@ -278,22 +278,22 @@ impl RigProfile {
         })
     }
 
-    /// What a shape of this name takes, if the profile knows it, and whether its name is written in another notation.
-    pub(super) fn shape(&self, name: &str) -> Option<KnownShape> {
+    /// The shape that a name stands for, if the profile knows it, and how good the name is (0 is best).
+    pub(super) fn shape(&self, name: &str) -> Option<(KnownShape, usize)> {
         let bare = self.prefixes.iter().find_map(|prefix| name.strip_prefix(prefix.as_str()));
         core::iter::once(name).chain(bare).find_map(|name| self.bare_shape(name))
     }
 
-    fn bare_shape(&self, name: &str) -> Option<KnownShape> {
-        if let Some(rule) = self.shapes.iter().position(|rule| rule.names.iter().any(|known| known == name)) {
-            return Some(KnownShape::Rule(rule));
-        }
-        match match_shape(name) {
-            ShapeMatch::Exact(channel) | ShapeMatch::Respelled(channel) if self.channel_names => {
-                Some(KnownShape::Channel(channel))
-            }
-            _ => None,
-        }
+    fn bare_shape(&self, name: &str) -> Option<(KnownShape, usize)> {
+        let rank = |rule: &ShapeRule| rule.names.iter().position(|known| known == name);
+        let rule =
+            self.shapes.iter().enumerate().find_map(|(index, rule)| Some((KnownShape::Rule(index), rank(rule)?)));
+        let channel = || match match_shape(name) {
+            ShapeMatch::Exact(channel) => Some((KnownShape::Channel(channel), 0)),
+            ShapeMatch::Respelled(channel) => Some((KnownShape::Channel(channel), 1)),
+            ShapeMatch::Unknown => None,
+        };
+        rule.or_else(|| channel().filter(|_| self.channel_names))
     }
 
     /// The joint that a name stands for: its rule, and how good the name is (0 is best).
@@ -307,7 +307,7 @@ impl RigProfile {
 }
 
 /// A shape that a profile knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum KnownShape {
     /// By a rule, given by its index.
     Rule(usize),

@@ -43,8 +43,6 @@ pub enum FindingKind {
     Doubtful,
     /// Two claim the same.
     Duplicated,
-    /// Its range is too small for what is asked of it.
-    Clipped,
 }
 
 /// A remark on a binding, and what would help.
@@ -63,7 +61,7 @@ pub struct Finding {
 pub struct BindingReport {
     /// The profile that each part of the face was bound by.
     pub profiles: Vec<(FaceRegion, String)>,
-    /// Every shape that is driven: one of several meshes for each of them.
+    /// Every shape that is driven. One that several meshes have is in it for each of them.
     pub shapes: Vec<BoundShape>,
     /// Joints that were found.
     pub joints: Vec<BoundJoint>,
@@ -116,7 +114,6 @@ impl fmt::Display for FindingKind {
             Self::Missing => "missing",
             Self::Doubtful => "doubtful",
             Self::Duplicated => "duplicated",
-            Self::Clipped => "clipped",
         })
     }
 }

@@ -55,7 +55,18 @@ pub struct RigNode {
     pub part: Option<Joint>,
 }
 
-impl Rig<'_> {
+impl<'a> Rig<'a> {
+    /// Adds a mesh of `count` shapes that has these names, or as many of them as there are: the others have none.
+    pub fn add_mesh(&mut self, name: String, names: &[String], count: usize, displacements: Option<Displacements<'a>>) {
+        if !names.is_empty() && names.len() != count {
+            let named = names.len();
+            self.problems.push(format!("`{name}` has {count} shapes but {named} names: only the common part is used"));
+        }
+        let mut shapes: Vec<String> = names.iter().take(count).cloned().collect();
+        shapes.resize(count, String::new());
+        self.meshes.push(RigMesh { name, shapes, displacements });
+    }
+
     /// Where every node is within the character.
     pub(super) fn placed(&self) -> Vec<Affine3A> {
         let mut placed: Vec<Affine3A> = Vec::with_capacity(self.nodes.len());

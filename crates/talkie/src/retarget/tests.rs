@@ -223,6 +223,21 @@ fn expressions_move_several_targets_each_by_its_share() {
 }
 
 #[test]
+fn eyes_that_the_file_turns_by_bones_are_not_turned_by_expressions_too() {
+    let with = |looks_by_bones: bool| {
+        let mut rig = rig(&["gaze"]);
+        rig.vrm = Some(Vrm {
+            looks_by_bones,
+            version: 1,
+            expressions: vec![expression("lookUp", &[(0, 0, 1.0)])],
+            ..Vrm::default()
+        });
+        bind(&rig, &builtin()).1.shapes.len()
+    };
+    assert_eq!((with(false), with(true)), (1, 0));
+}
+
+#[test]
 fn expressions_override_others_as_the_file_says() {
     let shown = |how: VrmOverride, blink: f32| {
         let mut rig = rig(&["shut", "open"]);

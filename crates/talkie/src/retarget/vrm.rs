@@ -15,8 +15,8 @@ pub struct Vrm {
     pub expressions: Vec<VrmExpression>,
     /// Nodes of the file that are parts of a face.
     pub bones: Vec<(Joint, usize)>,
-    /// Whether expressions turn the eyes (else their bones do).
-    pub looks_by_expression: bool,
+    /// Whether it says that bones turn the eyes, so that its expressions for looking are not to be used.
+    pub looks_by_bones: bool,
 }
 
 /// How an expression of a VRM file treats others of a kind while it shows.
@@ -57,16 +57,24 @@ impl Vrm {
         extensions.get("VRM").map(Self::version_0)
     }
 
-    /// The same with other indices for meshes: those that `meshes` gives for the version and what the file says.
+    /// The part that a node of the file plays.
+    pub fn part(&self, node: usize) -> Option<Joint> {
+        self.bones.iter().find(|(_, bone)| *bone == node).map(|(part, _)| *part)
+    }
+
+    /// The same with places in `sources` for meshes, which gives node and mesh of the file for each.
     #[must_use]
-    pub fn placed(mut self, meshes: impl Fn(u8, usize) -> Vec<usize>) -> Self {
+    pub fn placed(mut self, sources: &[(usize, usize)]) -> Self {
+        let version = self.version;
+        let meshes = |index: usize| {
+            let is = move |source: &(usize, usize)| index == if version == 0 { source.1 } else { source.0 };
+            sources.iter().enumerate().filter(move |(_, source)| is(source)).map(|(mesh, _)| mesh)
+        };
         for expression in &mut self.expressions {
             let targets = core::mem::take(&mut expression.targets);
             expression.targets = targets
                 .into_iter()
-                .flat_map(|(source, shape, weight)| {
-                    meshes(self.version, source).into_iter().map(move |mesh| (mesh, shape, weight))
-                })
+                .flat_map(|(source, shape, weight)| meshes(source).map(move |mesh| (mesh, shape, weight)))
                 .collect();
         }
         self
@@ -107,7 +115,7 @@ impl Vrm {
                 .flatten()
                 .filter_map(|(bone, value)| Some((part(bone)?, index(value, "node")?)))
                 .collect(),
-            looks_by_expression: vrm.pointer("/lookAt/type").and_then(Value::as_str) == Some("expression"),
+            looks_by_bones: vrm.pointer("/lookAt/type").and_then(Value::as_str) == Some("bone"),
         }
     }
 
@@ -145,8 +153,7 @@ impl Vrm {
                 .flatten()
                 .filter_map(|bone| Some((part(bone.get("bone")?.as_str()?)?, index(bone, "node")?)))
                 .collect(),
-            looks_by_expression: vrm.pointer("/firstPerson/lookAtTypeName").and_then(Value::as_str)
-                == Some("BlendShape"),
+            looks_by_bones: vrm.pointer("/firstPerson/lookAtTypeName").and_then(Value::as_str) == Some("Bone"),
         }
     }
 }
@@ -197,7 +204,7 @@ mod tests {
             },
         }}))
         .unwrap();
-        assert_eq!((vrm.version, vrm.looks_by_expression), (1, true));
+        assert_eq!((vrm.version, vrm.looks_by_bones), (1, false));
         assert_eq!(vrm.bones, [(Joint::Head, 4), (Joint::LeftEye, 5)]);
         let happy = vrm.expressions.iter().find(|expression| expression.name == "happy").unwrap();
         assert!(happy.preset && happy.binary && happy.materials);
@@ -218,7 +225,7 @@ mod tests {
             ]},
         }}))
         .unwrap();
-        assert_eq!((vrm.version, vrm.looks_by_expression), (0, false));
+        assert_eq!((vrm.version, vrm.looks_by_bones), (0, true));
         assert_eq!(vrm.bones, [(Joint::Jaw, 3)]);
         assert_eq!((vrm.expressions[0].name.as_str(), vrm.expressions[0].preset), ("a", true));
         assert_eq!(vrm.expressions[0].targets, [(1, 3, 0.8)]);
