@@ -1,7 +1,7 @@
 //! `bevy_talkie` gives characters in Bevy games a face that speaks.
 //!
 //! Sound becomes facial animation through a small neural network that runs on a background task pool, with ONNX Runtime
-//! or without it, on any machine. The face of any glTF character with ARKit blend shapes is bound by itself; the ECS
+//! or without it, on any machine. The face of any glTF or VRM character is bound by itself; the ECS
 //! drives it every frame.
 //!
 //! # Quick start
