@@ -7,12 +7,13 @@
 //! | [`Expression`] | what else the game wants to show: a smile, a frown | added in the same way, or covering what is below |
 //! | [`FaceLife`] | blinks, nods, small movements of gaze and head | lids by maximum, gaze and head added |
 //!
-//! The result is the [`LivePose`] of the frame, which the rig writes; where a clip of the character moves the same shapes and joints,
+//! The result is the [`LivePose`] of the frame, less what a [`ChannelMask`] hides. The rig writes it; where a clip of the character moves the same shapes and joints,
 //! [`FaceAuthority`] says who is seen. A layer of your own goes between
 //! [`TalkieSystems::Face`] and [`TalkieSystems::Rig`].
 
 mod emotion;
 mod life;
+mod mask;
 
 use bevy_app::{App, Plugin, PostUpdate};
 use bevy_asset::Handle;
@@ -30,6 +31,7 @@ use talkie::animation::{Animator, CHANNEL_COUNT, FaceChannel, FacePose, FaceRegi
 pub use emotion::{Emotions, Feeling};
 pub use life::FaceLife;
 use life::LifeState;
+pub use mask::ChannelMask;
 
 use crate::{
     TalkieSystems,
@@ -57,7 +59,7 @@ pub struct TalkingFace {
     /// How strongly it performs.
     pub animator: Animator,
     /// What its character calls its shapes and joints. Default none: whichever of the [`RigProfiles`](crate::rig::RigProfiles) and
-    /// the built-in profiles knows most of them.
+    /// the built-in profiles knows most of them. When it changes, the face is bound anew.
     pub profile: Option<Handle<RigProfile>>,
 }
 
@@ -178,11 +180,12 @@ type Layers = (
     &'static Expression,
     &'static FaceLife,
     &'static mut LifeState,
+    Option<&'static ChannelMask>,
     &'static mut LivePose,
 );
 
 fn compose(mut faces: Query<Layers>, time: Res<Time>) {
-    for (entity, face, voice, mut emotions, expression, life, mut state, mut live) in &mut faces {
+    for (entity, face, voice, mut emotions, expression, life, mut state, mask, mut live) in &mut faces {
         let (mut pose, speaking) = voice.speech_pose();
         face.animator.apply(&mut pose);
         life.advance(&mut state, entity, time.delta_secs(), &pose);
@@ -196,6 +199,9 @@ fn compose(mut faces: Query<Layers>, time: Res<Time>) {
         let left_to_speech = speaking * (1.0 - expression.covers.of(FaceRegion::Mouth));
         pose.add_expression(&expression.weights, left_to_speech);
         life.show(&state, &mut pose);
+        if let Some(mask) = mask {
+            mask.apply(&mut pose);
+        }
         if !pose.is_finite() {
             pose = FacePose::REST;
         }

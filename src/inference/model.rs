@@ -12,7 +12,7 @@ use bevy_asset::{
 use bevy_ecs::world::{FromWorld, World};
 use bevy_reflect::TypePath;
 use talkie::{
-    animation::FrameRate,
+    animation::{FrameRate, geometry::GeometryParameters},
     emotion::FACE_EMOTIONS,
     inference::{NetworkSource, Runtime},
     model::{
@@ -46,6 +46,8 @@ struct About {
     look_ahead_seconds: f64,
     /// Where the emotions that the network takes are among [`FACE_EMOTIONS`].
     emotions: Vec<Option<usize>>,
+    /// The parameters of every identity of an official bundle.
+    parameters: Vec<(String, GeometryParameters)>,
     is_official: bool,
 }
 
@@ -53,7 +55,11 @@ impl FaceModel {
     /// Wraps a model that is already loaded.
     pub fn new(model: talkie::model::FaceModel) -> Self {
         let index = |name: &String| FACE_EMOTIONS.iter().position(|known| known == name);
+        let parameters = model.identities().enumerate().filter_map(|(index, identity)| {
+            model.parameters(index).map(|parameters| (identity.to_owned(), *parameters))
+        });
         let about = About {
+            parameters: parameters.collect(),
             name: model.name().to_owned(),
             manifest: model.manifest().cloned(),
             frame_rate: model.frame_rate(),
@@ -87,6 +93,19 @@ impl FaceModel {
     /// Whether it is a bundle of Audio2Face-3D.
     pub fn is_official(&self) -> bool {
         self.about.is_official
+    }
+
+    /// The parameters of the animator that an official bundle has for an identity, or for its first if there is no such one; `None`
+    /// for other bundles.
+    pub fn parameters(&self, identity: Option<&str>) -> Option<&GeometryParameters> {
+        let parameters = &self.about.parameters;
+        let named = parameters.iter().find(|(name, _)| Some(name.as_str()) == identity);
+        named.or(parameters.first()).map(|(_, parameters)| parameters)
+    }
+
+    /// Names of the identities of an official bundle; none for others.
+    pub fn identities(&self) -> impl Iterator<Item = &str> {
+        self.about.parameters.iter().map(|(name, _)| name.as_str())
     }
 
     /// Whether the network itself shows emotions.

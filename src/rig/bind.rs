@@ -1,7 +1,8 @@
 //! Finding the shapes and joints of a character.
 
-use bevy_asset::{AssetEvent, AssetServer, Assets, Handle, LoadState};
+use bevy_asset::{AssetEvent, AssetId, AssetServer, Assets, Handle, LoadState};
 use bevy_ecs::{
+    change_detection::DetectChanges,
     entity::Entity,
     hierarchy::{ChildOf, Children},
     lifecycle::Remove,
@@ -10,6 +11,7 @@ use bevy_ecs::{
     observer::On,
     query::With,
     system::{Commands, Query, Res, SystemParam},
+    world::Ref,
 };
 use bevy_mesh::{Mesh, morph::MorphWeights, skinning::SkinnedMesh};
 use bevy_transform::components::Transform;
@@ -84,14 +86,18 @@ pub(super) struct Character<'w, 's> {
     avatar_nodes: Query<'w, 's, &'static super::vrm::VrmNode>,
 }
 
+/// A face that is to be bound, and how it was before.
+type Face =
+    (Entity, &'static Unbound, &'static TalkingFace, Option<&'static WorldAssetRoot>, Option<&'static BindingReport>);
+
 pub(super) fn bind(
     mut commands: Commands,
-    unbound: Query<(Entity, &Unbound, &TalkingFace, Option<&WorldAssetRoot>)>,
+    unbound: Query<Face>,
     character: Character,
     profiles: Profiles,
     server: Option<Res<AssetServer>>,
 ) {
-    for (face, state, talking, scene) in &unbound {
+    for (face, state, talking, scene, before) in &unbound {
         let failed = scene.zip(server.as_ref()).and_then(|(scene, server)| match server.load_state(&scene.0) {
             LoadState::Failed(error) => Some(error.to_string()),
             _ => None,
@@ -112,7 +118,10 @@ pub(super) fn bind(
             continue;
         }
         let name = character.names.get(face).map(|name| format!(" ({name})")).unwrap_or_default();
-        if !report.can_speak() || report.is_broken() {
+        // A change of numbers in a profile is no news.
+        if before.is_some_and(|before| before.0 == report) {
+            bevy_log::debug!("face {face}{name}: bound anew");
+        } else if !report.can_speak() || report.is_broken() {
             bevy_log::warn!("face {face}{name}: {report}");
         } else {
             bevy_log::info!("face {face}{name}: {report}");
@@ -136,6 +145,7 @@ pub(super) fn bind(
             shares: Shares::default(),
             nodes: binding.shapes.iter().filter_map(|shapes| entities.get(shapes.mesh).copied()).collect(),
             joints: joints.collect(),
+            profile: talking.profile.as_ref().map(Handle::id),
             binding,
         };
         commands.entity(face).remove::<Unbound>().insert((rig, BindingReport(report)));
@@ -257,20 +267,25 @@ impl Character<'_, '_> {
     }
 }
 
-/// Profiles that changed: the faces that are bound by them are bound anew.
+/// Profiles that changed, and faces that were given another: what is bound by them is bound anew.
 pub(super) fn profiles_changed(
     mut events: MessageReader<AssetEvent<RigProfile>>,
-    faces: Query<(Entity, &TalkingFace), With<FaceRig>>,
+    faces: Query<(Entity, Ref<TalkingFace>, &FaceRig)>,
     profiles: Profiles,
     mut commands: Commands,
 ) {
     use AssetEvent::{Added, Modified};
-    for event in events.read() {
-        let (Added { id } | Modified { id }) = event else { continue };
-        for (face, talking) in &faces {
-            if profiles.count_for(talking, *id) {
-                commands.entity(face).insert(Unbound { scene_ready: true });
-            }
+    let changed: Vec<AssetId<RigProfile>> = events
+        .read()
+        .filter_map(|event| match event {
+            Added { id } | Modified { id } => Some(*id),
+            _ => None,
+        })
+        .collect();
+    for (face, talking, rig) in &faces {
+        let other = talking.is_changed() && talking.profile.as_ref().map(Handle::id) != rig.profile;
+        if other || changed.iter().any(|id| profiles.count_for(&talking, *id)) {
+            commands.entity(face).insert(Unbound { scene_ready: true });
         }
     }
 }

@@ -15,7 +15,7 @@ mod vrm;
 mod write;
 
 use bevy_app::{App, Plugin, PostUpdate};
-use bevy_asset::{AssetApp, AssetEventSystems};
+use bevy_asset::{AssetApp, AssetEventSystems, AssetId};
 use bevy_ecs::{
     component::Component, entity::Entity, event::EntityEvent, lifecycle::Add, observer::On,
     schedule::IntoScheduleConfigs, system::Commands,
@@ -51,6 +51,8 @@ pub struct FaceRig {
     /// The state of every joint of the binding.
     joints: Vec<JointState>,
     shares: Shares,
+    /// The profile that the face asked for when it was bound.
+    profile: Option<AssetId<RigProfile>>,
 }
 
 /// A morph target that is moved.

@@ -13,7 +13,8 @@ use crate::face::TalkingFace;
 /// What a family of characters calls its shapes and joints: a file that ends in `.rig.ron`. See [`talkie::retarget::RigProfile`].
 ///
 /// Those in the resource [`RigProfiles`] are tried for every face, before the built-in ones; a face may name one of its own
-/// ([`TalkingFace::profile`]). Faces are bound anew when a profile of theirs changes.
+/// ([`TalkingFace::profile`]). Faces are bound anew when a profile of theirs
+/// changes, or when they are given another.
 #[derive(Asset, TypePath, Debug, Clone, PartialEq)]
 pub struct RigProfile(pub retarget::RigProfile);
 

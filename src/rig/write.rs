@@ -25,7 +25,7 @@ pub(super) fn write(
     for (live, authority, mut rig) in &mut faces {
         let mut moved = live.is_changed() || rig.is_changed();
         let pose = &live.0;
-        let FaceRig { binding, nodes, shapes, joints, shares } = rig.bypass_change_detection();
+        let FaceRig { binding, nodes, shapes, joints, shares, profile: _ } = rig.bypass_change_detection();
         if moved {
             binding.follow(pose);
         }

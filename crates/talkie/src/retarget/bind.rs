@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{
-    Binding, BindingReport, BoundShape, FindingKind, Rig, RigProfile, ShapeDrive, ShapeRule, TargetDrive, Vrm,
-    VrmExpression, VrmOverride,
+    Binding, BindingReport, BoundShape, ChannelMix, FindingKind, Rig, RigProfile, ShapeDrive, ShapeRule, TargetDrive,
+    Vrm, VrmExpression, VrmOverride,
     likeness::likeness,
     mixer::{Control, Fit, Override},
     profile::KnownShape,
@@ -119,8 +119,8 @@ struct Known {
 }
 
 /// The region that a rule is about: that of the channel it takes most of.
-fn region(rule: &ShapeRule) -> FaceRegion {
-    let most = rule.mix().iter().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
+pub(super) fn region(mix: &ChannelMix) -> FaceRegion {
+    let most = mix.iter().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
     most.map_or(FaceRegion::Mouth, |(channel, _)| channel.region())
 }
 
@@ -183,7 +183,7 @@ impl Binder<'_> {
     fn bind_region(&mut self, region: FaceRegion, profile: usize, known: &[Known], first: bool) {
         let known: Vec<&Known> = known
             .iter()
-            .filter(|known| self::region(&known.rule) == region && self.is_open(&known.rule, first))
+            .filter(|known| self::region(known.rule.mix()) == region && self.is_open(&known.rule, first))
             .collect();
         let own: BTreeSet<FaceChannel> = known.iter().flat_map(|known| known.rule.from.keys().copied()).collect();
         let all =
@@ -243,7 +243,7 @@ impl Binder<'_> {
     fn score(&self, known: &[Known], region: FaceRegion, first: bool) -> f32 {
         let mut channels: BTreeMap<FaceChannel, f32> = BTreeMap::new();
         for Known { rule, .. } in known {
-            if self::region(rule) != region || !self.is_open(rule, first) {
+            if self::region(rule.mix()) != region || !self.is_open(rule, first) {
                 continue;
             }
             let worth = if rule.shows.is_empty() { 1.0 } else { SHOWN };

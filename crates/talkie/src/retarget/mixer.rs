@@ -79,7 +79,7 @@ impl Control {
 }
 
 /// A piecewise linear curve, level beyond its ends.
-fn curved(points: &[(f32, f32)], input: f32) -> f32 {
+pub(super) fn curved(points: &[(f32, f32)], input: f32) -> f32 {
     let after = points.partition_point(|point| point.0 <= input);
     match (after.checked_sub(1).map(|before| points[before]), points.get(after)) {
         (None, None) => input,

@@ -13,6 +13,7 @@ mod joint;
 mod joints;
 mod likeness;
 mod mixer;
+mod own;
 mod profile;
 mod report;
 mod rig;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Joint, ShapeMatch, match_shape};
+use super::{Joint, ShapeMatch, match_shape, mixer::curved};
 use crate::animation::FaceChannel;
 
 /// Channels and how much of each.
@@ -129,6 +129,12 @@ impl ShapeRule {
     /// The shape that is a channel.
     pub fn channel(channel: FaceChannel) -> Self {
         Self { names: vec![channel.name().to_owned()], from: [(channel, 1.0)].into(), ..Self::default() }
+    }
+
+    /// Its weight for a mix: with gain and offset, through the curve, into the clamp.
+    pub fn weight(&self, mix: f32) -> f32 {
+        let value = curved(&self.curve, self.gain * mix + self.offset);
+        if value.is_nan() { 0.0 } else { value.clamp(self.clamp.0, self.clamp.1) }
     }
 
     /// What it follows or shows.

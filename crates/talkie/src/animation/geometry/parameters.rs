@@ -105,6 +105,11 @@ macro_rules! parameter_group {
                 [$(self.$field),*].into_iter()
             }
 
+            /// The same to be changed, in the same order.
+            pub fn values_mut(&mut self) -> impl Iterator<Item = &mut f32> {
+                [$(&mut self.$field),*].into_iter()
+            }
+
             /// Whether all values are numbers within their ranges.
             ///
             /// # Errors
