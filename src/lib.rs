@@ -37,6 +37,7 @@
 //! | [`inference`] | models as assets; one batch for all speakers, off the main thread |
 //! | [`face`] | the layers of a face: speech, emotions, expression, blink, gaze and head life |
 //! | [`rig`] | binding to morph targets and joints, and the report about it |
+//! | `inspector` | faces at work in `egui`, everything that can be set, profiles saved (feature `inspector`) |
 //!
 //! The parts without Bevy (decoding, features, networks, poses) are the crate [`talkie`].
 //!
@@ -48,7 +49,9 @@
 //! | `bevy_kira_audio` | no | `voice::KiraVoicePlugin`: `bevy_kira_audio` plays clips |
 //! | `bevy_seedling` | no | `voice::SeedlingVoicePlugin`: `bevy_seedling` plays clips and streams |
 //! | `default_model` | yes | embeds the default voice models, so that no file is needed beside the binary |
+//! | `inspector` | no | `inspector::FaceInspector` and `FaceInspectorPlugin`: faces at work in `bevy_egui` |
 //! | `microphone` | yes | captures microphones through `cpal` |
+//! | `vrm` | yes | `rig::VrmPlugin`: reads VRM avatars |
 //!
 //! # When nothing moves
 //!
@@ -64,6 +67,8 @@
 mod background;
 pub mod face;
 pub mod inference;
+#[cfg(feature = "inspector")]
+pub mod inspector;
 pub mod rig;
 pub mod voice;
 

@@ -26,7 +26,8 @@ cargo xtask <task>
 
 /// The features of the workspace that everything is built with. One set for all tasks: another would build half of the
 /// workspace once more.
-const FEATURES: &[&str] = &["--features", "talkie/cli,bevy_talkie/bevy_kira_audio,bevy_talkie/bevy_seedling"];
+const FEATURES: &[&str] =
+    &["--features", "talkie/cli,bevy_talkie/bevy_kira_audio,bevy_talkie/bevy_seedling,bevy_talkie/inspector"];
 
 /// Why a task stopped.
 type Outcome = Result<(), String>;
