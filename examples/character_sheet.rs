@@ -13,25 +13,19 @@
 //! `LINE.csv` is what `talkie animate` writes, `LINE.json` an alignment as `talkie eval` reads it. `--strength 1.3` makes the
 //! jaw, the lips and the cheeks move more.
 //!
-//! Poses are shown through the binding that a game would have, so any character works that a face can be bound to; the camera expects
-//! its face where that of the default characters is. `--profile FILE.rig.ron` binds it by a profile of yours.
+//! Poses are shown through the binding that a game would have, so any character works that a face can be bound to.
+//! `--profile FILE.rig.ron` binds it by a profile of yours.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
-use bevy::app::PluginsState;
-use bevy::camera::RenderTarget;
-use bevy::light::EnvironmentMapLight;
 use bevy::prelude::*;
-use bevy::render::RenderPlugin;
-use bevy::render::pipelined_rendering::PipelinedRenderingPlugin;
-use bevy::render::render_resource::{PollType, TextureFormat, TextureUsages};
-use bevy::render::renderer::RenderDevice;
-use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
-use bevy::window::ExitCondition;
-use bevy::winit::WinitPlugin;
 use bevy_talkie::prelude::*;
 use bevy_talkie::talkie::{emotion, metrics::Alignment, retarget};
+
+use studio::{FACE, Frame, HEAD, LOWER_FACE, Studio};
+
+#[path = "studio/mod.rs"]
+mod studio;
 
 /// Pictures per row of the sheet.
 const COLUMNS: usize = 5;
@@ -39,15 +33,12 @@ const COLUMNS: usize = 5;
 const EMOTION_COLUMNS: usize = 4;
 /// The same for a spoken line.
 const LINE_COLUMNS: usize = 10;
-/// Every pose is rendered this many times larger and averaged down.
-const SUPERSAMPLE: u32 = 2;
 
 /// A camera position around the head and the morph weights to show. A weight named `x*` sets `xLeft` and `xRight`.
 struct Pose<'a> {
     name: &'a str,
     yaw: f32,
-    /// Height of the picture's centre and of the visible area, in metres above the neck joint.
-    frame: (f32, f32),
+    frame: Frame,
     weights: &'a [(&'a str, f32)],
 }
 
@@ -57,12 +48,9 @@ struct Moment {
     weights: Vec<(String, f32)>,
 }
 
-const BUST: (f32, f32) = (0.085, 0.40);
-const HEAD: (f32, f32) = (0.125, 0.28);
-const FACE: (f32, f32) = (0.125, 0.25);
-const MOUTH: (f32, f32) = (0.072, 0.10);
-const LOWER_FACE: (f32, f32) = (0.082, 0.15);
-const EYES: (f32, f32) = (0.145, 0.10);
+const BUST: Frame = (0.085, 0.40);
+const MOUTH: Frame = (0.072, 0.10);
+const EYES: Frame = (0.145, 0.10);
 
 #[rustfmt::skip]
 const POSES: &[Pose<'static>] = &[
@@ -136,31 +124,25 @@ fn main() {
     let poses = if computed.is_empty() { poses } else { computed.iter().collect() };
 
     let file = std::fs::canonicalize(file).expect("the character file exists");
-    let mut app = headless_app(file.parent().expect("a file lies in a folder"));
     let letters = if frame == HEAD { 15.0 } else { 9.0 };
-    let target = spawn_stage(&mut app, size * SUPERSAMPLE, letters);
+    let mut studio = Studio::new(file.parent().expect("a file lies in a folder"), size, letters);
     let profile = option("--profile").map(|path| {
         let text = std::fs::read_to_string(path).expect("the profile can be read");
         RigProfile(retarget::RigProfile::parse(&text).unwrap_or_else(|error| panic!("{path}: {error}")))
     });
-    load_character(&mut app, file.file_name().and_then(|n| n.to_str()).expect("the file name is text"), profile);
+    let profile = profile.map(|profile| studio.app.world_mut().resource_mut::<Assets<RigProfile>>().add(profile));
+    let scene = studio.app.world().resource::<AssetServer>().load(GltfAssetLabel::Scene(0).from_asset(file));
+    let talking = TalkingFace { profile, ..default() };
+    let face = studio.load(WorldAssetRoot(scene), talking).unwrap_or_else(|reason| panic!("{reason}"));
 
-    let rows = poses.len().div_ceil(columns);
-    let mut sheet = vec![0u8; columns * rows * (size * size * 4) as usize];
     for (i, pose) in poses.iter().enumerate() {
         println!("row {}, column {}: {}", i / columns + 1, i % columns + 1, pose.name);
-        strike(&mut app, pose);
-        let picture = photograph(&mut app, &target, size);
-        let (x, y, size) = (i % columns, i / columns, size as usize);
-        for (line, source) in picture.chunks_exact(size * 4).enumerate() {
-            let start = ((y * size + line) * columns + x) * size * 4;
-            sheet[start..start + size * 4].copy_from_slice(source);
-        }
+        strike(&mut studio, face, pose);
+        studio.step();
+        studio.photograph();
     }
-    let mut image =
-        Image::new_target_texture(columns as u32 * size, rows as u32 * size, TextureFormat::Rgba8UnormSrgb, None);
-    image.data = Some(sheet);
-    image.try_into_dynamic().expect("RGBA converts").to_rgb8().save(out).expect("the sheet can be written");
+    let pictures = studio.develop().unwrap_or_else(|reason| panic!("{reason}"));
+    studio::write_sheet(&pictures, size, columns, Path::new(out)).unwrap_or_else(|reason| panic!("{reason}"));
 }
 
 /// Every phone of an alignment with the track's weights at its middle; of silences only those that last.
@@ -215,107 +197,15 @@ fn emotions(intensity: f32, spoken: &[&Pose<'_>]) -> Vec<Moment> {
     spoken.iter().flat_map(|pose| shown.iter().map(|emotion| moment(Some(*pose), emotion))).collect()
 }
 
-/// The name of what is shown, at the bottom of the picture.
-#[derive(Component)]
-struct Caption;
-
-/// An app that renders without a window, in step with its updates.
-fn headless_app(folder: &Path) -> App {
-    let mut app = App::new();
-    app.add_plugins(
-        DefaultPlugins
-            .set(WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() })
-            .set(RenderPlugin { synchronous_pipeline_compilation: true, ..default() })
-            .set(AssetPlugin { file_path: folder.to_string_lossy().into_owned(), ..default() })
-            .disable::<WinitPlugin>()
-            .disable::<bevy::audio::AudioPlugin>()
-            .disable::<PipelinedRenderingPlugin>(),
-    );
-    app.add_plugins(TalkiePlugins);
-    app.insert_resource(ClearColor(Color::srgb(0.165, 0.185, 0.215)));
-    while app.plugins_state() == PluginsState::Adding {
-        bevy::tasks::tick_global_task_pools_on_main_thread();
-    }
-    app.finish();
-    app.cleanup();
-    app
-}
-
-/// Camera, a shadowed key light, a soft fill and a rim light; so many lines of captions would fill a picture.
-fn spawn_stage(app: &mut App, size: u32, letters: f32) -> Handle<Image> {
-    let mut image = Image::new_target_texture(size, size, TextureFormat::Rgba8UnormSrgb, None);
-    image.texture_descriptor.usage |= TextureUsages::COPY_SRC;
-    let world = app.world_mut();
-    let mut images = world.resource_mut::<Assets<Image>>();
-    let target = images.add(image);
-    let sky = EnvironmentMapLight {
-        intensity: 420.0,
-        ..EnvironmentMapLight::hemispherical_gradient(
-            &mut images,
-            Color::srgb(0.80, 0.88, 1.0),
-            Color::srgb(0.55, 0.55, 0.58),
-            Color::srgb(0.36, 0.30, 0.27),
-        )
-    };
-    world.spawn((Camera3d::default(), IsDefaultUiCamera, RenderTarget::Image(target.clone().into()), Msaa::Off, sky));
-    world.spawn((
-        Caption,
-        Text::default(),
-        TextFont { font_size: FontSize::Px(size as f32 / letters), ..default() },
-        Node { position_type: PositionType::Absolute, bottom: percent(2), left: percent(4), ..default() },
-    ));
-    for (color, illuminance, shadow_maps_enabled, from) in [
-        (Color::srgb(1.0, 0.95, 0.88), 6_500.0, true, Vec3::new(-1.0, 1.1, 1.5)),
-        (Color::srgb(0.80, 0.88, 1.0), 1_500.0, false, Vec3::new(1.6, 0.3, 1.2)),
-        (Color::srgb(1.0, 0.97, 0.92), 5_000.0, true, Vec3::new(0.9, 1.0, -1.4)),
-    ] {
-        world.spawn((
-            DirectionalLight { color, illuminance, shadow_maps_enabled, ..default() },
-            bevy::light::CascadeShadowConfigBuilder { num_cascades: 1, maximum_distance: 3.0, ..default() }.build(),
-            Transform::from_translation(from).looking_at(Vec3::ZERO, Vec3::Y),
-        ));
-    }
-    target
-}
-
-fn load_character(app: &mut App, file: &str, profile: Option<RigProfile>) {
-    let asset = app.world().resource::<AssetServer>().load(GltfAssetLabel::Scene(0).from_asset(file.to_owned()));
-    let profile = profile.map(|profile| app.world_mut().resource_mut::<Assets<RigProfile>>().add(profile));
-    let face = (WorldAssetRoot(asset), TalkingFace { profile, ..default() }, FaceLife::none());
-    let face = app.world_mut().spawn(face).id();
-    while app.world().get::<BindingReport>(face).is_none() {
-        app.update();
-    }
-    let report = &app.world().get::<BindingReport>(face).expect("it was just there").0;
-    println!("{report}");
-    assert!(!report.is_broken(), "{file} cannot be shown");
-}
-
 /// Sets camera and face.
-fn strike(app: &mut App, pose: &Pose<'_>) {
-    let world = app.world_mut();
-    let (height, visible) = pose.frame;
-    let center = Vec3::new(0.0, height, if visible < 0.3 { 0.07 } else { 0.03 });
-    let field_of_view = 20_f32.to_radians();
-    let distance = visible / 2.0 / (field_of_view / 2.0).tan();
-    let from = center + Quat::from_rotation_y(pose.yaw.to_radians()) * Vec3::new(0.0, visible * 0.1, distance);
-    for (mut transform, mut projection) in
-        world.query_filtered::<(&mut Transform, &mut Projection), With<Camera3d>>().iter_mut(world)
-    {
-        *transform = Transform::from_translation(from).looking_at(center, Vec3::Y);
-        *projection = PerspectiveProjection { fov: field_of_view, near: 0.02, ..default() }.into();
-    }
+fn strike(studio: &mut Studio, face: Entity, pose: &Pose<'_>) {
+    studio.look(pose.frame, pose.yaw);
     let shown = FaceChannel::ALL.into_iter().filter_map(|channel| {
         let named = pose.weights.iter().find(|(name, _)| is_named(channel.name(), name));
         named.map(|(_, value)| (channel, *value))
     });
-    let shown = Expression::new(shown);
-    for mut expression in world.query::<&mut Expression>().iter_mut(world) {
-        *expression = shown.clone();
-    }
-    for mut caption in world.query_filtered::<&mut Text, With<Caption>>().iter_mut(world) {
-        caption.0 = if [LOWER_FACE, HEAD].contains(&pose.frame) { pose.name.to_owned() } else { String::new() };
-    }
+    studio.app.world_mut().entity_mut(face).insert(Expression::new(shown));
+    studio.caption(if [LOWER_FACE, HEAD].contains(&pose.frame) { pose.name } else { "" });
 }
 
 /// Whether a channel has this name, or is the left or right one of a name that ends in `*`.
@@ -324,40 +214,4 @@ fn is_named(channel: &str, name: &str) -> bool {
         Some(stem) => channel.strip_prefix(stem).is_some_and(|side| side == "Left" || side == "Right"),
         None => channel == name,
     }
-}
-
-/// Takes a picture and averages it down; returns RGBA rows.
-fn photograph(app: &mut App, target: &Handle<Image>, size: u32) -> Vec<u8> {
-    let shot: Arc<Mutex<Option<Image>>> = default();
-    let sink = shot.clone();
-    // The first frame after a change may still show the old morph weights.
-    step(app);
-    app.world_mut().spawn(Screenshot::image(target.clone())).observe(move |captured: On<ScreenshotCaptured>| {
-        *sink.lock().expect("no other thread panicked") = Some(captured.image.clone());
-    });
-    let mut image = None;
-    for _ in 0..50 {
-        step(app);
-        image = shot.lock().expect("no other thread panicked").take();
-        if image.is_some() {
-            break;
-        }
-    }
-    let large =
-        image.expect("a screenshot arrives within 50 updates").try_into_dynamic().expect("RGBA converts").to_rgba8();
-    let (factor, wide) = (SUPERSAMPLE as usize, (size * SUPERSAMPLE) as usize);
-    let large = large.as_raw();
-    let average = |i: usize| {
-        let (channel, x, y) = (i % 4, i / 4 % size as usize, i / 4 / size as usize);
-        let samples =
-            (0..factor * factor).map(|k| ((y * factor + k / factor) * wide + x * factor + k % factor) * 4 + channel);
-        (samples.map(|at| u32::from(large[at])).sum::<u32>() / (factor * factor) as u32) as u8
-    };
-    (0..(size * size * 4) as usize).map(average).collect()
-}
-
-/// One update, waiting for the GPU: nothing is presented, so nothing else would slow the loop down.
-fn step(app: &mut App) {
-    app.update();
-    app.world().resource::<RenderDevice>().poll(PollType::wait_indefinitely()).expect("the GPU finishes");
 }

@@ -46,7 +46,7 @@ pub(super) struct Face {
 /// Shows what moves a face and lets all of it be set, in any `egui` window or panel: a parameter of systems that draw.
 ///
 /// ```
-/// use bevy_ecs::prelude::*;
+/// use bevy::prelude::*;
 /// use bevy_egui::{EguiContexts, egui};
 /// use bevy_talkie::{inspector::FaceInspector, prelude::*};
 ///
