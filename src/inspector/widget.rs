@@ -109,18 +109,19 @@ impl FaceInspector<'_, '_> {
         ui.push_id(("talkie inspector", face), |ui| {
             let id = ui.id().with("view");
             let mut view: View = ui.data_mut(|data| data.remove_temp(id)).unwrap_or_default();
-            self.tabs(ui, face, &mut view);
+            ui.horizontal_wrapped(|ui| {
+                for (tab, name) in Tab::ALL {
+                    ui.selectable_value(&mut view.tab, tab, name);
+                }
+            });
+            ui.separator();
+            // Each has its own place in a list.
+            ui.push_id(view.tab as u8, |ui| self.tab(ui, face, &mut view));
             ui.data_mut(|data| data.insert_temp(id, view));
         });
     }
 
-    fn tabs(&mut self, ui: &mut egui::Ui, face: Entity, view: &mut View) {
-        ui.horizontal_wrapped(|ui| {
-            for (tab, name) in Tab::ALL {
-                ui.selectable_value(&mut view.tab, tab, name);
-            }
-        });
-        ui.separator();
+    fn tab(&mut self, ui: &mut egui::Ui, face: Entity, view: &mut View) {
         let Ok(mut shown) = self.faces.get_mut(face) else {
             ui.label("This entity has no face.");
             return;
