@@ -111,9 +111,12 @@ fn follow_edits(face: Single<&TalkingFace, Changed<TalkingFace>>, mut slots: Res
     }
 }
 
+/// The face that is previewed.
+type Face = (Entity, &'static mut TalkingFace, &'static Voice, Option<&'static BindingReport>, Has<Microphone>);
+
 fn panel(
     mut contexts: EguiContexts,
-    face: Single<(Entity, &mut TalkingFace, &Voice, Option<&BindingReport>, Has<Microphone>)>,
+    face: Single<Face>,
     (mut slots, mut lines): (ResMut<Slots>, ResMut<Lines>),
     mut profiles: ResMut<Assets<RigProfile>>,
     mut commands: Commands,
