@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use talkie::{
     animation::FaceRegion,
     retarget::{RigProfile, bind, open_gltf, rig_of},
+    transfer::Head,
 };
 
-use crate::Failure;
+use crate::{Failure, transfer::template};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -16,6 +17,16 @@ pub(crate) struct Arguments {
     /// Profiles of your own (RON), tried before the built-in ones.
     #[arg(long)]
     profile: Vec<PathBuf>,
+    /// Tell shapes with unknown names, or none, by what they do: they are compared with those of a default character, laid upon this
+    /// one. Visemes and other postures are measured in the same way.
+    #[arg(long)]
+    geometry: bool,
+    /// The character to compare with (GLB). Default: `assets/characters/ada.glb` of a checkout.
+    #[arg(long, requires = "geometry")]
+    from: Option<PathBuf>,
+    /// Write what was found by geometry as a profile (`.rig.ron`), for games and for `--profile`.
+    #[arg(short, long, requires = "geometry")]
+    output: Option<PathBuf>,
     /// Print everything as JSON.
     #[arg(long)]
     json: bool,
@@ -30,7 +41,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         own.push(RigProfile::parse(&text).map_err(|error| Failure::at(path, error))?);
     }
     let profiles: Vec<&RigProfile> = own.iter().chain(RigProfile::builtin()).collect();
-    let (_, report) = bind(&rig_of(&file), &profiles);
+    let rig = rig_of(&file);
+    let (_, mut report) = bind(&rig, &profiles);
+    if arguments.geometry {
+        let template = template(arguments.from.as_deref())?;
+        let head = Head::read(&file).map_err(|error| Failure::at(&arguments.file, error))?;
+        let fit = template.fit(&head).map_err(|error| Failure::at(&arguments.file, error))?;
+        let name = arguments.file.file_stem().unwrap_or_default().to_string_lossy();
+        let found = fit.profile(&name, &report, &profiles);
+        report = bind(&rig, &[&[&found.profile], profiles.as_slice()].concat()).1;
+        for question in found.questions {
+            report.find(question.kind, question.what, question.remedy);
+        }
+        if let Some(path) = &arguments.output {
+            std::fs::write(path, found.profile.to_ron()?).map_err(|error| Failure::at(path, error))?;
+        }
+    }
     if arguments.json {
         say!("{}", serde_json::to_string_pretty(&report)?);
         return Ok(());
