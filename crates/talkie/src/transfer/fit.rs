@@ -12,7 +12,10 @@ use crate::animation::FaceChannel;
 /// A template that lies upon a head, and what each of its channels does to that.
 #[derive(Debug)]
 pub struct FaceFit<'a> {
+    pub(super) template: &'a FaceTemplate,
     pub(super) head: &'a Head,
+    /// The points of the head that are its inner lips, upper and lower.
+    pub(super) lips: [u32; 2],
     pub(super) place: Similarity,
     pub(super) channels: Vec<FaceChannel>,
     /// For each channel and each part of the head the displacements of its vertices, in the axes of the template: nothing where it is
@@ -67,15 +70,20 @@ impl FaceTemplate {
         let first = super::guess::guesses(self, head);
         let aligned = first.into_iter().map(|guess| align(self, head, guess));
         let merit = |(_, wrong, share): &(Similarity, f32, f32)| wrong + 0.3 * (1.0 - share);
-        let (place, _, share) =
-            aligned.min_by(|a, b| merit(a).total_cmp(&merit(b))).filter(|found| found.1 < f32::MAX).ok_or(no_face(0.0))?;
+        let (place, _, share) = aligned
+            .min_by(|a, b| merit(a).total_cmp(&merit(b)))
+            .filter(|found| found.1 < f32::MAX)
+            .ok_or(no_face(0.0))?;
         if share < NEEDED {
             return Err(no_face(share));
         }
         // Whose triangles lie where the face is.
         let all = Surface::new(head, &place, TURNED.0, |_| true);
         let mut owner = vec![u32::MAX; head.points.len()];
-        head.triangles.iter().zip(&head.owners).for_each(|(corners, part)| corners.iter().for_each(|c| owner[*c as usize] = *part));
+        head.triangles
+            .iter()
+            .zip(&head.owners)
+            .for_each(|(corners, part)| corners.iter().for_each(|c| owner[*c as usize] = *part));
         let mut hits = vec![0_usize; head.parts.len()];
         for point in (0..self.points.len()).filter(|point| self.reach[*point] > STILL) {
             let hit = all.closest(self.points[point], self.normals[point], COUNTERPART, 0.5);
@@ -89,7 +97,8 @@ impl FaceTemplate {
         let surface = Surface::new(head, &place, TURNED.1, is_skin);
         let (draped, found) = drape(self, &surface);
         let face = (0..draped.len()).filter(|point| self.reach[*point] > STILL);
-        let (lying, count) = face.fold((0.0, 0.0), |(lying, count), p| (lying + f32::from(u8::from(found[p])), count + 1.0));
+        let (lying, count) =
+            face.fold((0.0, 0.0), |(lying, count), p| (lying + f32::from(u8::from(found[p])), count + 1.0));
         let confidence = lying / f32::max(count, 1.0);
         if confidence < NEEDED {
             return Err(no_face(confidence));
@@ -114,9 +123,11 @@ impl FaceTemplate {
             let [a, b, c] = corners.map(|corner| places[corner as usize]);
             (b - a).cross(c - a).normalize_or_zero()
         };
-        let centre = |places: &[Vec3], corners: &[u32; 3]| corners.iter().map(|c| places[*c as usize]).sum::<Vec3>() / 3.0;
+        let centre =
+            |places: &[Vec3], corners: &[u32; 3]| corners.iter().map(|c| places[*c as usize]).sum::<Vec3>() / 3.0;
         let faces: Vec<Vec3> = self.triangles.iter().map(|corners| normal_of(&draped, corners)).collect();
-        let centres = index_of(self.triangles.iter().enumerate().map(|(i, corners)| (i as u32, centre(&draped, corners))));
+        let centres =
+            index_of(self.triangles.iter().enumerate().map(|(i, corners)| (i as u32, centre(&draped, corners))));
         let counterparts = triangles
             .iter()
             .map(|corners| {
@@ -129,14 +140,22 @@ impl FaceTemplate {
         let near = places
             .iter()
             .zip(&normals)
-            .map(|(place, normal)| nearest(&template_points, *place, COUNTERPART, |p| draped_normals[p].dot(*normal) > 0.0))
+            .map(|(place, normal)| {
+                nearest(&template_points, *place, COUNTERPART, |p| draped_normals[p].dot(*normal) > 0.0)
+            })
             .collect();
         let deformer = Deformer::new(&places, triangles);
         let skin = Skin { parts: skin, number, places, deformer, counterparts, near };
         let others = self.others(head, &surface, &draped, &skin);
         let carried = (0..self.channels.len()).map(|channel| self.carried(head, channel, &skin, &others)).collect();
         let channels = self.channels.iter().map(|(channel, _)| *channel).collect();
-        Ok(FaceFit { head, place, channels, carried, confidence })
+        let lip = |lip: u32| {
+            let lip = lip as usize;
+            surface.closest(draped[lip], draped_normals[lip], COUNTERPART, 0.0).map(|(point, _)| point as u32)
+        };
+        let [upper, lower] = self.lips.map(lip);
+        let lips = [upper.ok_or(no_face(confidence))?, lower.ok_or(no_face(confidence))?];
+        Ok(FaceFit { template: self, head, lips, place, channels, carried, confidence })
     }
 
     /// What is not skin follows what it is most like: the skin it sits on, or a part of the template that lies there.

@@ -18,7 +18,9 @@ pub(super) fn guesses(template: &FaceTemplate, head: &Head) -> Vec<Similarity> {
     }
     let mut found = Vec::new();
     for (left, right) in round_pairs(head) {
-        for axes in [(Vec3::Y, Vec3::Z), (Vec3::Z, Vec3::NEG_Y), (Vec3::Y, Vec3::NEG_Z)].map(|(up, ahead)| facing(up, ahead)) {
+        for axes in
+            [(Vec3::Y, Vec3::Z), (Vec3::Z, Vec3::NEG_Y), (Vec3::Y, Vec3::NEG_Z)].map(|(up, ahead)| facing(up, ahead))
+        {
             // Left is where the axes say.
             let (left, right) = if (axes * (left - right)).x >= 0.0 { (left, right) } else { (right, left) };
             found.extend(by_eyes(left, right, axes));
@@ -111,8 +113,13 @@ fn by_extent(template: &FaceTemplate, head: &Head) -> Vec<Similarity> {
             }
             let scale = own_height / height;
             // The front of what is as high as a head.
-            let top = head.points.iter().map(|p| turn * *p).filter(|p| p.y > most.y - 0.9 * height && p.y < most.y - 0.4 * height);
-            let front = top.fold(Vec3::new((least.x + most.x) / 2.0, 0.0, f32::MIN), |a, b| if b.z > a.z { b } else { a });
+            let top = head
+                .points
+                .iter()
+                .map(|p| turn * *p)
+                .filter(|p| p.y > most.y - 0.9 * height && p.y < most.y - 0.4 * height);
+            let front =
+                top.fold(Vec3::new((least.x + most.x) / 2.0, 0.0, f32::MIN), |a, b| if b.z > a.z { b } else { a });
             let from = Vec3::new(front.x, most.y, front.z);
             let to = Vec3::new(0.0, own_most.y, own_most.z);
             found.push(Similarity { turn, scale, shift: to - from * scale });

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use glam::{Mat3, Mat4, Vec3};
 
 use super::TransferError;
-use crate::retarget::{Facing, Joint, RigProfile, bind, read_vectors, readable, rig_of, target_names};
+use crate::retarget::{Facing, Joint, RigNode, RigProfile, bind, read_vectors, readable, rig_of, target_names};
 
 /// A character as geometry: all of its triangles as it stands at rest.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub struct Head {
     pub(super) eyes: Option<[Vec3; 2]>,
     /// Its left, up and forward axes, as far as its joints say.
     pub(super) axes: Mat3,
+    /// All of its nodes, parents before their children, as its [`Rig`](crate::retarget::Rig) has them.
+    pub(super) nodes: Vec<RigNode>,
 }
 
 /// A primitive of the file.
@@ -33,8 +35,13 @@ pub(super) struct Part {
     pub(super) mesh: usize,
     /// Index within the mesh.
     pub(super) primitive: usize,
+    /// Index of the mesh among those of the [`Rig`](crate::retarget::Rig), if it has shapes.
+    pub(super) rig_mesh: Option<usize>,
     /// Name of the node that shows it.
     pub(super) node: String,
+    /// Where its vertices are in the file.
+    pub(super) places: Vec<Vec3>,
+    pub(super) bend: Bend,
     /// Names of its morph targets, as far as it has names.
     pub(super) names: Vec<String>,
     /// The point of each vertex.
@@ -45,8 +52,45 @@ pub(super) struct Part {
     pub(super) shapes: Vec<Option<Vec<Vec3>>>,
 }
 
+/// What takes the vertices of a part along.
+#[derive(Debug)]
+pub(super) enum Bend {
+    /// A node of the head.
+    Node(usize),
+    /// Nodes with the inverse of where they are bound, and which of them each vertex follows, how much.
+    Skin { bones: Vec<(usize, Mat4)>, joints: Vec<[u16; 4]>, weights: Vec<[f32; 4]> },
+}
+
+impl Bend {
+    /// From the places of the file to those of the character, for a vertex.
+    pub(super) fn matrix(&self, world: &[Mat4], vertex: usize) -> Mat4 {
+        match self {
+            Self::Node(node) => world[*node],
+            Self::Skin { bones, joints, weights } => {
+                let sum: f32 = weights[vertex].iter().sum();
+                let parts = joints[vertex].iter().zip(weights[vertex]).filter(|(_, weight)| *weight > 0.0);
+                parts.fold(Mat4::ZERO, |matrix, (joint, weight)| {
+                    let (node, inverse) = bones[usize::from(*joint)];
+                    matrix + world[node] * inverse * (weight / sum)
+                })
+            }
+        }
+    }
+}
+
 /// How much the normals of two vertices in one place must agree to be one point: lips that touch face each other.
 const SAME_SIDE: f32 = -0.2;
+
+/// A primitive in its file.
+struct Source<'a> {
+    node: &'a gltf::Node<'a>,
+    mesh: &'a gltf::Mesh<'a>,
+    primitive: &'a gltf::Primitive<'a>,
+    rig_mesh: Option<usize>,
+    /// The place in the rig of each node of the file.
+    place_of: &'a [usize],
+    blob: &'a [u8],
+}
 
 impl Head {
     /// Reads all primitives with triangles of the default scene of an opened file.
@@ -57,19 +101,18 @@ impl Head {
         let blob = file.blob.as_deref().unwrap_or_default();
         let rig = rig_of(file);
         let scene = file.default_scene().or_else(|| file.scenes().next()).ok_or(TransferError::NoTriangles)?;
-        let mut placed = vec![Mat4::IDENTITY; file.nodes().len()];
+        // In the order of the rig.
         let mut order = Vec::new();
-        let mut seen = vec![false; placed.len()];
-        let mut queue: VecDeque<_> = scene.nodes().map(|node| (node, Mat4::IDENTITY)).collect();
-        while let Some((node, above)) = queue.pop_front() {
-            if core::mem::replace(&mut seen[node.index()], true) {
-                continue;
+        let mut place_of = vec![usize::MAX; file.nodes().len()];
+        let mut queue: VecDeque<_> = scene.nodes().collect();
+        while let Some(node) = queue.pop_front() {
+            if place_of[node.index()] == usize::MAX {
+                place_of[node.index()] = order.len();
+                queue.extend(node.children());
+                order.push(node);
             }
-            let place = above * Mat4::from_cols_array_2d(&node.transform().matrix());
-            placed[node.index()] = place;
-            queue.extend(node.children().map(|child| (child, place)));
-            order.push(node);
         }
+        let places = rig.placed();
         let mut head = Self {
             parts: Vec::new(),
             points: Vec::new(),
@@ -78,12 +121,19 @@ impl Head {
             owners: Vec::new(),
             eyes: None,
             axes: Mat3::IDENTITY,
+            nodes: rig.nodes.clone(),
         };
+        let world: Vec<Mat4> = places.iter().map(|place| Mat4::from(*place)).collect();
         let mut welded = HashMap::new();
+        let mut meshes = 0;
         for node in &order {
             let Some(mesh) = node.mesh() else { continue };
+            let has_shapes = mesh.primitives().any(|primitive| primitive.morph_targets().len() > 0);
+            let rig_mesh = has_shapes.then_some(meshes);
+            meshes += usize::from(has_shapes);
             for primitive in mesh.primitives() {
-                head.add(node, &mesh, &primitive, &placed, blob, &mut welded);
+                let source = Source { node, mesh: &mesh, primitive: &primitive, rig_mesh, place_of: &place_of, blob };
+                head.add(&source, &world, &mut welded);
             }
         }
         if head.triangles.is_empty() {
@@ -93,7 +143,6 @@ impl Head {
         let profiles: Vec<&RigProfile> = RigProfile::builtin().iter().collect();
         let (binding, report) = bind(&rig, &profiles);
         drop(binding);
-        let places = rig.placed();
         let found = |joint: Joint| {
             let bound = report.joints.iter().find(|bound| bound.joint == joint)?;
             rig.nodes.iter().position(|node| node.name == bound.node)
@@ -105,15 +154,8 @@ impl Head {
         Ok(head)
     }
 
-    fn add(
-        &mut self,
-        node: &gltf::Node<'_>,
-        mesh: &gltf::Mesh<'_>,
-        primitive: &gltf::Primitive<'_>,
-        placed: &[Mat4],
-        blob: &[u8],
-        welded: &mut HashMap<[i32; 3], Vec<u32>>,
-    ) {
+    fn add(&mut self, source: &Source<'_>, world: &[Mat4], welded: &mut HashMap<[i32; 3], Vec<u32>>) {
+        let Source { node, mesh, primitive, rig_mesh, place_of, blob } = *source;
         if primitive.mode() != gltf::mesh::Mode::Triangles {
             return;
         }
@@ -125,7 +167,13 @@ impl Head {
             return;
         }
         let normals = primitive.get(&gltf::Semantic::Normals).and_then(vectors).filter(|all| all.len() == places.len());
-        let matrices = skin_matrices(node, primitive, placed, blob, places.len());
+        let at_node = place_of[node.index()];
+        let bend = skin(source, places.len()).unwrap_or(Bend::Node(at_node));
+        let usable = |matrix: &Mat4| matrix.is_finite() && Mat3::from_mat4(*matrix).determinant().abs() > 1e-12;
+        let matrices: Vec<Mat4> = (0..places.len()).map(|vertex| bend.matrix(world, vertex)).collect();
+        if !matrices.iter().all(usable) {
+            return;
+        }
         let first = self.parts.len() as u32;
         let mut points = Vec::with_capacity(places.len());
         for (vertex, place) in places.iter().enumerate() {
@@ -165,6 +213,9 @@ impl Head {
         self.parts.push(Part {
             mesh: mesh.index(),
             primitive: primitive.index(),
+            rig_mesh,
+            places,
+            bend,
             node: node.name().map_or_else(|| format!("node {}", node.index()), str::to_owned),
             names: target_names(mesh).unwrap_or_default(),
             points,
@@ -200,47 +251,28 @@ fn indices(primitive: &gltf::Primitive<'_>, blob: &[u8], vertices: usize) -> Opt
     corners.iter().all(|corner| (*corner as usize) < vertices).then_some(corners)
 }
 
-/// Where each vertex of a primitive stands at rest: by its skin, or by its node.
-fn skin_matrices(
-    node: &gltf::Node<'_>,
-    primitive: &gltf::Primitive<'_>,
-    placed: &[Mat4],
-    blob: &[u8],
-    vertices: usize,
-) -> Vec<Mat4> {
-    let by_node = vec![placed[node.index()]; vertices];
-    let skinned = || -> Option<Vec<Mat4>> {
-        let skin = node.skin()?;
-        let (joints, weights) = (gltf::Semantic::Joints(0), gltf::Semantic::Weights(0));
-        readable(&primitive.get(&joints)?, blob)?;
-        readable(&primitive.get(&weights)?, blob)?;
-        let accessor = skin.inverse_bind_matrices()?;
-        readable(&accessor, blob)?;
-        let inverse: Vec<Mat4> = skin
-            .reader(|_| Some(blob))
-            .read_inverse_bind_matrices()?
-            .map(|matrix| Mat4::from_cols_array_2d(&matrix))
-            .collect();
-        let bones: Vec<Mat4> =
-            skin.joints().zip(inverse).map(|(joint, inverse)| placed[joint.index()] * inverse).collect();
-        let reader = primitive.reader(|_| Some(blob));
-        let all = reader.read_joints(0)?.into_u16().zip(reader.read_weights(0)?.into_f32());
-        let matrices: Vec<Mat4> = all
-            .map(|(joints, weights)| {
-                let sum: f32 = weights.iter().sum();
-                let mut matrix = Mat4::ZERO;
-                for (joint, weight) in joints.into_iter().zip(weights).filter(|(_, weight)| *weight > 0.0) {
-                    matrix += bones.get(usize::from(joint)).copied().unwrap_or(placed[node.index()]) * (weight / sum);
-                }
-                if sum > 0.0 { matrix } else { placed[node.index()] }
-            })
-            .collect();
-        (matrices.len() == vertices).then_some(matrices)
-    };
-    let usable = |matrix: &Mat4| matrix.is_finite() && Mat3::from_mat4(*matrix).determinant().abs() > 1e-12;
-    match skinned() {
-        Some(matrices) if matrices.iter().all(usable) => matrices,
-        _ if by_node.iter().all(usable) => by_node,
-        _ => vec![Mat4::IDENTITY; vertices],
+/// The joints that bend a primitive, if all is there and every vertex follows some.
+fn skin(source: &Source<'_>, vertices: usize) -> Option<Bend> {
+    let Source { node, primitive, place_of, blob, .. } = *source;
+    let skin = node.skin()?;
+    let accessor = skin.inverse_bind_matrices()?;
+    for accessor in
+        [&primitive.get(&gltf::Semantic::Joints(0))?, &primitive.get(&gltf::Semantic::Weights(0))?, &accessor]
+    {
+        readable(accessor, blob)?;
     }
+    let inverse = skin.reader(|_| Some(blob)).read_inverse_bind_matrices()?;
+    let bones = skin.joints().zip(inverse).map(|(joint, inverse)| {
+        let place = place_of[joint.index()];
+        (place != usize::MAX).then_some((place, Mat4::from_cols_array_2d(&inverse)))
+    });
+    let bones: Vec<(usize, Mat4)> = bones.collect::<Option<_>>()?;
+    let reader = primitive.reader(|_| Some(blob));
+    let joints: Vec<[u16; 4]> = reader.read_joints(0)?.into_u16().collect();
+    let weights: Vec<[f32; 4]> = reader.read_weights(0)?.into_f32().collect();
+    let follows = |(joints, weights): (&[u16; 4], &[f32; 4])| {
+        weights.iter().sum::<f32>() > 0.0 && joints.iter().all(|joint| usize::from(*joint) < bones.len())
+    };
+    let sound = joints.len() == vertices && weights.len() == vertices && joints.iter().zip(&weights).all(follows);
+    sound.then_some(Bend::Skin { bones, joints, weights })
 }

@@ -11,6 +11,7 @@ mod fit;
 mod guess;
 mod head;
 mod profile;
+mod range;
 mod registration;
 mod sparse;
 mod template;
@@ -20,6 +21,7 @@ pub use explain::ExplainedShape;
 pub use fit::FaceFit;
 pub use head::Head;
 pub use profile::GeometryProfile;
+pub use range::RangeFit;
 pub use template::FaceTemplate;
 
 /// Why nothing can be carried over.
@@ -30,11 +32,13 @@ pub enum TransferError {
     #[error("{0}")]
     File(String),
     /// There is nothing to work on.
-    #[error("there are no triangles that can be read: positions must be 32-bit floats in the file itself, not compressed")]
+    #[error(
+        "there are no triangles that can be read: positions must be 32-bit floats in the file itself, not compressed"
+    )]
     NoTriangles,
     /// The template is none.
     #[error("it cannot be a template: {0}")]
-    NoTemplate(&'static str),
+    NoTemplate(String),
     /// Nothing in the file looks like a face.
     #[error(
         "no face was found that the template fits ({found:.0} % of it lies on something, {needed:.0} % are needed): the head should \

@@ -29,7 +29,8 @@ impl FaceFit<'_> {
     pub fn profile(&self, name: &str, report: &BindingReport, profiles: &[&RigProfile]) -> GeometryProfile {
         let explained = self.explain();
         let by = report.profiles.first().and_then(|(_, by)| profiles.iter().find(|profile| profile.name == *by));
-        let mut profile = by.map_or_else(|| RigProfile { channel_names: true, ..RigProfile::default() }, |by| (*by).clone());
+        let mut profile =
+            by.map_or_else(|| RigProfile { channel_names: true, ..RigProfile::default() }, |by| (*by).clone());
         profile.name = name.to_owned();
         profile.about = format!("{} Made from the geometry of its shapes.", profile.about).trim().to_owned();
         let mut questions = Vec::new();
@@ -43,7 +44,9 @@ impl FaceFit<'_> {
         let mut measured = BTreeSet::new();
         for bound in report.shapes.iter().filter(|bound| bound.fitted) {
             let is_it = |shape: &&ExplainedShape| shape.mesh == bound.mesh && shape.shape == bound.shape;
-            let Some(found) = explained.iter().find(is_it).filter(|found| found.confidence >= CERTAIN) else { continue };
+            let Some(found) = explained.iter().find(is_it).filter(|found| found.confidence >= CERTAIN) else {
+                continue;
+            };
             if let Some(rule) = profile.rule_mut(&bound.shape)
                 && measured.insert(bound.shape.clone())
             {
@@ -78,7 +81,9 @@ impl FaceFit<'_> {
                     ask(what("as another shape does"));
                     continue;
                 }
-                let is_same = |rule: &&mut ShapeRule| rule.from.len() == 1 && rule.from.contains_key(&channel) && rule.shows.is_empty();
+                let is_same = |rule: &&mut ShapeRule| {
+                    rule.from.len() == 1 && rule.from.contains_key(&channel) && rule.shows.is_empty()
+                };
                 if let Some(rule) = profile.shapes.iter_mut().find(is_same) {
                     rule.names.push(shape.shape.clone());
                     continue;

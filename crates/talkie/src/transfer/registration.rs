@@ -65,7 +65,6 @@ fn oriented(point: Vec3, normal: Vec3, weight: f32) -> [f32; 6] {
     [x, y, z, u, v, w]
 }
 
-
 /// The surface that is laid upon, in the axes of the template.
 pub(super) struct Surface {
     pub(super) points: Vec<Vec3>,
@@ -128,7 +127,8 @@ pub(super) fn align(template: &FaceTemplate, head: &Head, first: Similarity) -> 
         let mut matrix = vec![0.0; 49];
         let mut right = vec![0.0; 7];
         for (point, found, _) in &pairs {
-            let (at, normal, from) = (template.points[*point], template.normals[*point], place.apply(surface.points[*found]));
+            let (at, normal, from) =
+                (template.points[*point], template.normals[*point], place.apply(surface.points[*found]));
             let turned = from.cross(normal);
             let row = [turned.x, turned.y, turned.z, normal.x, normal.y, normal.z, from.dot(normal)].map(f64::from);
             let off = f64::from((at - from).dot(normal));
@@ -191,7 +191,11 @@ pub(super) fn drape(template: &FaceTemplate, surface: &Surface) -> (Vec<Vec3>, V
                 }
             };
             conjugate_gradients(apply, &diagonal, &right, &mut moved, 150);
-            points.iter_mut().zip(&template.points).zip(&moved).for_each(|((p, rest), moved)| *p = *rest + moved.as_vec3());
+            points
+                .iter_mut()
+                .zip(&template.points)
+                .zip(&moved)
+                .for_each(|((p, rest), moved)| *p = *rest + moved.as_vec3());
         }
     }
     (points, found)
@@ -208,10 +212,8 @@ fn graph_laplacian(count: usize, triangles: &[[u32; 3]]) -> Sparse {
     edges.dedup();
     let mut degree = vec![0.0_f64; count];
     edges.iter().for_each(|(a, _)| degree[*a as usize] += 1.0);
-    let mut entries: Vec<(u32, u32, f64)> = edges
-        .iter()
-        .map(|(a, b)| (*a, *b, -1.0 / (degree[*a as usize] * degree[*b as usize]).sqrt()))
-        .collect();
+    let mut entries: Vec<(u32, u32, f64)> =
+        edges.iter().map(|(a, b)| (*a, *b, -1.0 / (degree[*a as usize] * degree[*b as usize]).sqrt())).collect();
     let mut sums = vec![0.0; count];
     entries.iter().for_each(|(a, _, value)| sums[*a as usize] -= value);
     entries.extend((0..count as u32).map(|point| (point, point, sums[point as usize])));

@@ -5,6 +5,7 @@ use glam::Vec3;
 use super::{Head, TransferError, head::normals_of};
 use crate::{
     animation::FaceChannel,
+    metrics::LipMesh,
     retarget::{match_shape, open_gltf},
 };
 
@@ -19,6 +20,8 @@ pub struct FaceTemplate {
     pub(super) channels: Vec<(FaceChannel, Vec<Vec3>)>,
     /// Everything else of the character: teeth, tongue, eyes, lashes, hair, clothes.
     pub(super) others: Vec<Other>,
+    /// The inner lips on the middle line, upper and lower.
+    pub(super) lips: [u32; 2],
     /// How far each point of the skin is moved by whichever channel moves it furthest.
     pub(super) reach: Vec<f32>,
 }
@@ -45,20 +48,20 @@ impl FaceTemplate {
             let shape = part.names.iter().position(|name| match_shape(name).channel() == Some(channel))?;
             part.shapes.get(shape)?.as_ref()
         };
-        let opens = |part: &usize| moved(*part, FaceChannel::JawOpen).is_some_and(|all| all.iter().any(|v| *v != Vec3::ZERO));
+        let opens =
+            |part: &usize| moved(*part, FaceChannel::JawOpen).is_some_and(|all| all.iter().any(|v| *v != Vec3::ZERO));
         let skin = (0..head.parts.len())
             .filter(opens)
             .max_by_key(|part| head.parts[*part].points.len())
-            .ok_or(TransferError::NoTemplate("no shape `jawOpen` that moves anything"))?;
-        let eyes = head.eyes.ok_or(TransferError::NoTemplate("no joints for both eyes"))?;
+            .ok_or(TransferError::NoTemplate("no shape `jawOpen` that moves anything".into()))?;
+        let eyes = head.eyes.ok_or(TransferError::NoTemplate("no joints for both eyes".into()))?;
         let unit = eyes[0].distance(eyes[1]);
         if !(unit > 1e-6 && unit.is_finite()) {
-            return Err(TransferError::NoTemplate("its eyes are in one place"));
+            return Err(TransferError::NoTemplate("its eyes are in one place".into()));
         }
         let turned = head.axes.transpose();
         let place = |point: Vec3| turned * (point - (eyes[0] + eyes[1]) / 2.0) / unit;
-        let channels: Vec<FaceChannel> =
-            FaceChannel::ALL
+        let channels: Vec<FaceChannel> = FaceChannel::ALL
             .into_iter()
             .filter(|channel| (0..head.parts.len()).any(|part| moved(part, *channel).is_some()))
             .collect();
@@ -73,18 +76,25 @@ impl FaceTemplate {
             }
         }
         let corners = head.triangles.iter().zip(&head.owners).filter(|(_, owner)| **owner as usize == skin);
-        let triangles: Vec<[u32; 3]> = corners.map(|(corners, _)| corners.map(|corner| number[corner as usize])).collect();
+        let triangles: Vec<[u32; 3]> =
+            corners.map(|(corners, _)| corners.map(|corner| number[corner as usize])).collect();
         let displaced = |part: usize, channel: FaceChannel| -> Vec<Vec3> {
             let count = head.parts[part].points.len();
-            moved(part, channel).map_or_else(|| vec![Vec3::ZERO; count], |all| all.iter().map(|v| turned * *v / unit).collect())
+            moved(part, channel)
+                .map_or_else(|| vec![Vec3::ZERO; count], |all| all.iter().map(|v| turned * *v / unit).collect())
         };
         let of_skin = |channel: FaceChannel| {
             let mut all = vec![Vec3::ZERO; points.len()];
             let displaced = displaced(skin, channel);
-            head.parts[skin].points.iter().zip(displaced).for_each(|(p, moved)| all[number[*p as usize] as usize] = moved);
+            head.parts[skin]
+                .points
+                .iter()
+                .zip(displaced)
+                .for_each(|(p, moved)| all[number[*p as usize] as usize] = moved);
             all
         };
-        let of_channels: Vec<(FaceChannel, Vec<Vec3>)> = channels.iter().map(|channel| (*channel, of_skin(*channel))).collect();
+        let of_channels: Vec<(FaceChannel, Vec<Vec3>)> =
+            channels.iter().map(|channel| (*channel, of_skin(*channel))).collect();
         let others = (0..head.parts.len())
             .filter(|part| *part != skin)
             .map(|part| Other {
@@ -100,6 +110,8 @@ impl FaceTemplate {
             reach.iter_mut().zip(moved).for_each(|(reach, moved)| *reach = reach.max(moved.length()));
         }
         let normals = normals_of(&points, &triangles);
-        Ok(Self { points, triangles, normals, channels: of_channels, others, reach })
+        let lips = LipMesh::from_glb(bytes).map_err(|error| TransferError::NoTemplate(error.to_string()))?.inner_lips();
+        let lips = lips.map(|vertex| number[head.parts[skin].points[vertex] as usize]);
+        Ok(Self { points, triangles, normals, channels: of_channels, others, lips, reach })
     }
 }

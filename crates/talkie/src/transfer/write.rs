@@ -92,7 +92,8 @@ impl FaceFit<'_> {
             .map(|(point, inverse)| {
                 let number = number[*point as usize] as usize;
                 // Normals are carried by the transpose of what carries places the other way.
-                let local = |normal: Vec3| (inverse.inverse().transpose() * (back * normal)).normalize_or_zero() * mirrored;
+                let local =
+                    |normal: Vec3| (inverse.inverse().transpose() * (back * normal)).normalize_or_zero() * mirrored;
                 let change = local(new[number]) - local(old[number]);
                 if change.length_squared() > 1e-8 { change } else { Vec3::ZERO }
             })

@@ -4,7 +4,7 @@ use glam::Mat4;
 use serde_json::json;
 use talkie::{
     animation::{FaceChannel, FacePose},
-    retarget::{Glb, RigProfile, bind, open_gltf, rig_of},
+    retarget::{Glb, RigProfile, ShapeRule, bind, open_gltf, rig_of},
     transfer::{FaceTemplate, Head as Geometry, TransferError},
 };
 
@@ -114,7 +114,8 @@ fn heads_are_found_however_they_stand() {
         let head = Geometry::read(&file).unwrap();
         let fit = template.fit(&head).unwrap_or_else(|error| panic!("{name}: {error}"));
         let explained = fit.explain();
-        let skin: Vec<_> = explained.iter().filter(|shape| shape.shape.ends_with("#24") || shape.shape.ends_with("#12")).collect();
+        let skin: Vec<_> =
+            explained.iter().filter(|shape| shape.shape.ends_with("#24") || shape.shape.ends_with("#12")).collect();
         println!("{name}: {:.3} {skin:?}", fit.confidence());
         assert!(fit.confidence() > 0.9, "{name}: {}", fit.confidence());
         assert!(explained.iter().filter(|shape| shape.confidence > 0.6).count() >= 52, "{name}");
@@ -126,7 +127,9 @@ fn what_is_no_face_is_refused_with_a_reason() {
     let template = ben();
     // Hair and clothes alone.
     let mut glb = bare();
-    let named = |name: &str, json: &serde_json::Value| json["meshes"].as_array().unwrap().iter().position(|mesh| mesh["name"] == name);
+    let named = |name: &str, json: &serde_json::Value| {
+        json["meshes"].as_array().unwrap().iter().position(|mesh| mesh["name"] == name)
+    };
     let keep = named("body", &glb.json).unwrap();
     for node in glb.json["nodes"].as_array_mut().unwrap() {
         if node["mesh"].as_u64().is_some_and(|mesh| mesh as usize != keep) {
@@ -147,4 +150,56 @@ fn what_is_no_face_is_refused_with_a_reason() {
     // A template needs names.
     let error = FaceTemplate::from_glb(&bare().to_bytes()).err().expect("it has no shapes");
     assert!(matches!(error, TransferError::NoTemplate(_)), "{error}");
+}
+
+#[test]
+fn a_line_spoken_silently_says_how_far_the_mouth_opens_and_whether_lips_meet() {
+    let template = ben();
+    let mut poses = spoken();
+    let measure = |glb: &Glb, profiles: &[&RigProfile], poses: &[FacePose]| {
+        let bytes = glb.to_bytes();
+        let file = open_gltf(&bytes).unwrap();
+        let head = Geometry::read(&file).unwrap();
+        let fit = template.fit(&head).unwrap();
+        let rig = rig_of(&file);
+        let (mut binding, _) = bind(&rig, profiles);
+        fit.range(&mut binding, &rig, poses).unwrap()
+    };
+    let builtin: Vec<&RigProfile> = RigProfile::builtin().iter().collect();
+    // The default character opens about as far as the other one, and its lips meet.
+    let usual = measure(&default_glb(), &builtin, &poses);
+    println!("{usual:?}");
+    assert!((usual.opening_mm / usual.wanted_opening_mm - 1.0).abs() < 0.2, "{usual:?}");
+    assert!(usual.closed_mm.abs() < 1.0 && usual.overlap_mm < 1.0 && usual.clipped.is_empty(), "{usual:?}");
+    // One whose shapes move half as far is told so, and once adjusted opens as the default does.
+    let timid = variants::reshaped(&default_glb(), |shapes| {
+        let half = |(channel, moved): (&FaceChannel, &&Vec<glam::Vec3>)| {
+            (channel.name().to_owned(), moved.iter().map(|moved| *moved * 0.5).collect())
+        };
+        shapes.iter().map(half).collect()
+    });
+    let half = measure(&timid, &builtin, &poses);
+    println!("{half:?}");
+    assert!((half.opening_mm / usual.opening_mm - 0.5).abs() < 0.01, "{half:?}");
+    assert!((half.jaw_gain / usual.jaw_gain - 2.0).abs() < 0.05, "{half:?}");
+    let mut profile = builtin[0].clone();
+    half.adjust(&mut profile);
+    let profile = RigProfile::parse(&profile.to_ron().unwrap()).unwrap();
+    let adjusted = measure(&timid, &[&[&profile], builtin.as_slice()].concat(), &poses);
+    println!("{adjusted:?}");
+    assert!((adjusted.opening_mm / adjusted.wanted_opening_mm - 1.0).abs() < 0.15, "{adjusted:?}");
+    // A jaw that is asked for more than it has is clipped.
+    let mut loud = builtin[0].clone();
+    loud.shapes.push(ShapeRule { gain: 4.0, ..ShapeRule::channel(FaceChannel::JawOpen) });
+    poses.iter_mut().for_each(|pose| pose.set(FaceChannel::MouthClose, 0.0));
+    let clipped = measure(&default_glb(), &[&[&loud], builtin.as_slice()].concat(), &poses);
+    assert!(clipped.clipped.iter().any(|(name, share)| name == "jawOpen" && *share > 0.01), "{clipped:?}");
+    // Without lips that part there is nothing to say.
+    poses.fill(FacePose::REST);
+    let bytes = default_glb().to_bytes();
+    let file = open_gltf(&bytes).unwrap();
+    let head = Geometry::read(&file).unwrap();
+    let rig = rig_of(&file);
+    let (mut binding, _) = bind(&rig, &builtin);
+    assert_eq!(template.fit(&head).unwrap().range(&mut binding, &rig, &poses), None);
 }
