@@ -31,6 +31,7 @@
 //! | [`animation`] | channels, poses, tracks, hints of a speech engine; the animator and the solve of the official networks |
 //! | [`emotion`] | what a classifier hears, and the emotions of a face over time |
 //! | [`retarget`] | which shape and joint of a rig answers to which channel, and the report about it |
+//! | `transfer` (feature `transfer`) | by geometry: shapes for a head that has none, meaning for shapes with unknown names |
 //! | [`metrics`] | how well a track matches what was said |
 //!
 //! # One clock
@@ -46,3 +47,5 @@ pub mod inference;
 pub mod metrics;
 pub mod model;
 pub mod retarget;
+#[cfg(feature = "transfer")]
+pub mod transfer;

@@ -8,6 +8,7 @@ use super::{
     likeness::likeness,
     mixer::{Control, Fit, Override},
     profile::KnownShape,
+    rig::unnamed_shape,
 };
 use crate::animation::{CHANNEL_COUNT, FaceChannel, FaceRegion};
 
@@ -75,9 +76,8 @@ fn offers(rig: &Rig<'_>) -> Vec<Offer> {
             expression: Some(index),
         });
     let shapes = rig.meshes.iter().enumerate().flat_map(|(mesh, offered)| {
-        let named = offered.shapes.iter().enumerate().filter(|(_, name)| !name.is_empty());
-        named.map(move |(shape, name)| Offer {
-            name: name.clone(),
+        offered.shapes.iter().enumerate().map(move |(shape, name)| Offer {
+            name: if name.is_empty() { unnamed_shape(&offered.name, shape) } else { name.clone() },
             place: offered.name.clone(),
             targets: vec![(mesh, shape, 1.0)],
             binary: false,
@@ -162,13 +162,14 @@ impl Binder<'_> {
                 self.report.unknown.push((offer.place.clone(), offer.name.clone()));
             }
         }
-        for mesh in &self.rig.meshes {
-            let unnamed = mesh.shapes.iter().filter(|name| name.is_empty()).count();
+        for (index, mesh) in self.rig.meshes.iter().enumerate() {
+            let is_unnamed = |shape: &usize| mesh.shapes[*shape].is_empty() && !self.taken.contains(&(index, *shape));
+            let unnamed = (0..mesh.shapes.len()).filter(is_unnamed).count();
             if unnamed > 0 {
                 self.report.find(
                     FindingKind::Broken,
                     format!("{unnamed} of the {} shapes of `{}` have no names", mesh.shapes.len(), mesh.name),
-                    "export them with names: `targetNames` in the extras of the mesh",
+                    "export them with names (`targetNames` in the extras of the mesh), or let `talkie bind --geometry` tell them by what they do",
                 );
             }
         }

@@ -37,25 +37,31 @@ pub fn target_names(mesh: &gltf::Mesh<'_>) -> Option<Vec<String>> {
 /// kind, compressed, in another file, or not there.
 pub fn read_vectors(accessor: &gltf::Accessor<'_>, blob: &[u8]) -> Option<Vec<[f32; 3]>> {
     (accessor.data_type() == DataType::F32 && accessor.dimensions() == Dimensions::Vec3).then_some(())?;
-    // The reader trusts what a file says about itself; this one may say anything.
+    readable(accessor, blob)?;
+    let vectors = Iter::new(accessor.clone(), |buffer| matches!(buffer.source(), Source::Bin).then_some(blob))?;
+    Some(vectors.collect())
+}
+
+/// Whether all that an accessor says is there is within the binary part of its file. The readers of `gltf` trust a file; one may say
+/// anything.
+pub(crate) fn readable(accessor: &gltf::Accessor<'_>, blob: &[u8]) -> Option<()> {
     let inside = |view: gltf::buffer::View<'_>, offset: usize, count: usize, size: usize| {
         let stride = view.stride().unwrap_or(size);
         let last = count.checked_sub(1)?.checked_mul(stride)?.checked_add(offset)?.checked_add(size)?;
         let end = view.offset().checked_add(view.length())?;
         (stride >= size && last <= view.length() && end <= blob.len()).then_some(())
     };
-    let count = accessor.count();
+    let (count, size) = (accessor.count(), accessor.size());
     match accessor.view() {
-        Some(view) => inside(view, accessor.offset(), count, 12)?,
+        Some(view) => inside(view, accessor.offset(), count, size)?,
         None => (1..=blob.len()).contains(&count).then_some(())?,
     }
     if let Some(sparse) = accessor.sparse() {
         let (indices, values) = (sparse.indices(), sparse.values());
         inside(indices.view(), indices.offset(), sparse.count(), indices.index_type().size())?;
-        inside(values.view(), values.offset(), sparse.count(), 12)?;
+        inside(values.view(), values.offset(), sparse.count(), size)?;
     }
-    let vectors = Iter::new(accessor.clone(), |buffer| matches!(buffer.source(), Source::Bin).then_some(blob))?;
-    Some(vectors.collect())
+    Some(())
 }
 
 /// What an opened glTF or VRM file offers to a face: all nodes of its scene (of the default one, or the first).

@@ -61,22 +61,28 @@ pub(super) struct Control {
     pub(super) binary: bool,
     pub(super) region: FaceRegion,
     pub(super) value: f32,
+    /// Whether the value was beyond the range.
+    clipped: bool,
 }
 
 impl Control {
     pub(super) fn new(rule: &ShapeRule, binary: bool, region: FaceRegion) -> Self {
         let terms = rule.from.iter().map(|(channel, factor)| (channel.index() as u8, *factor)).collect();
         let ShapeRule { gain, offset, clamp, curve, .. } = rule.clone();
-        Self { terms, gain, offset, clamp, curve, binary, region, value: 0.0 }
+        Self { terms, gain, offset, clamp, curve, binary, region, value: 0.0, clipped: false }
     }
 
-    /// What becomes of a mix.
-    fn shaped(&self, mix: f32) -> f32 {
+    /// Takes what becomes of a mix.
+    fn take(&mut self, mix: f32) {
         let value = curved(&self.curve, self.gain * mix + self.offset);
         let value = if self.binary { f32::from(u8::from(value >= 0.5)) } else { value };
-        if value.is_nan() { 0.0 } else { value.clamp(self.clamp.0, self.clamp.1) }
+        self.clipped = value < self.clamp.0 - CLIPPED || value > self.clamp.1 + CLIPPED;
+        self.value = if value.is_nan() { 0.0 } else { value.clamp(self.clamp.0, self.clamp.1) };
     }
 }
+
+/// What is so little beyond a range is within it.
+const CLIPPED: f32 = 1e-3;
 
 /// A piecewise linear curve, level beyond its ends.
 pub(super) fn curved(points: &[(f32, f32)], input: f32) -> f32 {
@@ -209,13 +215,12 @@ impl Binding {
     pub fn follow(&mut self, pose: &FacePose) {
         for control in &mut self.controls {
             let mix = control.terms.iter().map(|(channel, factor)| pose.weights[usize::from(*channel)] * factor).sum();
-            control.value = control.shaped(mix);
+            control.take(mix);
         }
         if let Some(fit) = &mut self.fit {
             fit.solve(pose);
             for (control, mix) in fit.controls.iter().zip(&fit.found) {
-                let control = &mut self.controls[usize::from(*control)];
-                control.value = control.shaped(*mix as f32);
+                self.controls[usize::from(*control)].take(*mix as f32);
             }
         }
         for rule in &self.overrides {
@@ -236,6 +241,11 @@ impl Binding {
     #[inline]
     pub fn weight(&self, targets: &[TargetDrive]) -> f32 {
         targets.iter().map(|target| self.controls[usize::from(target.control)].value * target.factor).sum()
+    }
+
+    /// Whether the last [`follow`](Self::follow) wanted more, or less, of it than its range has.
+    pub fn is_clipped(&self, target: &TargetDrive) -> bool {
+        self.controls[usize::from(target.control)].clipped
     }
 
     /// The region of the face that a morph target belongs to.

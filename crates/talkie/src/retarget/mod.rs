@@ -24,6 +24,8 @@ mod vrm;
 
 pub use bind::bind;
 #[cfg(feature = "gltf")]
+pub(crate) use file::readable;
+#[cfg(feature = "gltf")]
 pub use file::{open_gltf, read_vectors, rig_of, target_names};
 #[cfg(feature = "gltf")]
 pub use glb::Glb;
@@ -31,6 +33,8 @@ pub use joint::{FULL_LOOK, JAW_OPEN_RADIANS, Joint, JointMotion};
 pub use mixer::{Binding, JointDrive, ShapeDrive, TargetDrive};
 pub use profile::{ChannelMix, JointRule, ProfileError, RigProfile, ShapeRule};
 pub use report::{BindingReport, BoundJoint, BoundShape, Finding, FindingKind};
-pub use rig::{Displacements, Rig, RigMesh, RigNode};
+#[cfg(feature = "gltf")]
+pub(crate) use rig::Facing;
+pub use rig::{Displacements, Rig, RigMesh, RigNode, unnamed_shape};
 pub use shape::{ShapeMatch, match_shape};
 pub use vrm::{Vrm, VrmExpression, VrmOverride};

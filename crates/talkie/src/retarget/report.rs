@@ -43,6 +43,8 @@ pub enum FindingKind {
     Doubtful,
     /// Two claim the same.
     Duplicated,
+    /// It is asked for more than its range has.
+    Clipped,
 }
 
 /// A remark on a binding, and what would help.
@@ -114,6 +116,7 @@ impl fmt::Display for FindingKind {
             Self::Missing => "missing",
             Self::Doubtful => "doubtful",
             Self::Duplicated => "duplicated",
+            Self::Clipped => "clipped",
         })
     }
 }

@@ -55,6 +55,11 @@ pub struct RigNode {
     pub part: Option<Joint>,
 }
 
+/// What a shape without a name is called in profiles and reports: `MESH#INDEX`, counted from 0.
+pub fn unnamed_shape(mesh: &str, index: usize) -> String {
+    format!("{mesh}#{index}")
+}
+
 impl<'a> Rig<'a> {
     /// Adds a mesh of `count` shapes that has these names, or as many of them as there are: the others have none.
     pub fn add_mesh(&mut self, name: String, names: &[String], count: usize, displacements: Option<Displacements<'a>>) {
@@ -68,7 +73,7 @@ impl<'a> Rig<'a> {
     }
 
     /// Where every node is within the character.
-    pub(super) fn placed(&self) -> Vec<Affine3A> {
+    pub(crate) fn placed(&self) -> Vec<Affine3A> {
         let mut placed: Vec<Affine3A> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             let local = Affine3A::from_scale_rotation_translation(node.scale, node.rotation, node.translation);
@@ -94,9 +99,9 @@ impl<'a> Rig<'a> {
 
 /// Where a character looks, and how large its face is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Facing {
+pub(crate) struct Facing {
     /// Its left, up and forward axes within the character.
-    pub(super) axes: Mat3,
+    pub(crate) axes: Mat3,
     /// Distance between the eyes in units of the character.
     pub(super) eye_distance: f32,
 }
@@ -106,7 +111,7 @@ const EYE_DISTANCE: f32 = 0.062;
 
 impl Facing {
     /// From where head, neck and eyes are. Without eyes a character looks along +Z, or along -Z if it is of VRM 0.
-    pub(super) fn of(rig: &Rig<'_>, places: &[Affine3A], found: impl Fn(Joint) -> Option<usize>) -> Self {
+    pub(crate) fn of(rig: &Rig<'_>, places: &[Affine3A], found: impl Fn(Joint) -> Option<usize>) -> Self {
         let at = |joint: Joint| found(joint).map(|node| Vec3::from(places[node].translation));
         let backwards = rig.vrm.as_ref().is_some_and(|vrm| vrm.version == 0);
         let forward = if backwards { Vec3::NEG_Z } else { Vec3::Z };

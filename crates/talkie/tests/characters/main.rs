@@ -1,6 +1,8 @@
 //! Binding characters of every family, from their files.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[cfg(feature = "transfer")]
+mod geometry;
 mod head;
 mod variants;
 

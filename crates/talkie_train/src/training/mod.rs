@@ -300,25 +300,21 @@ fn gradients(
     device: &Device,
 ) -> Result<(MultiGradientsParams, Vec<Tensor<1>>), TrainingError> {
     let share = 1.0 / parts.len() as f32;
-    let part = |network: &SpeechNetwork, batch: Batch| {
+    // Every part differentiates a copy of its own: the graph of one backward pass is spent, and with it leaves that the optimiser left as
+    // they were. Graphs of several threads that share their leaves are also merged under locks, and threads that merge at the same time can
+    // wait for each other forever.
+    let part = |copy: SpeechNetwork, batch: Batch| {
         let (features, target) = upload(batch, recipe, device);
-        let wrong = loss.of(network.answer(features), target) * share;
-        (GradientsParams::from_grads(wrong.backward(), network), wrong.detach())
+        let wrong = loss.of(copy.answer(features), target) * share;
+        (GradientsParams::from_grads(wrong.backward(), &copy), wrong.detach())
     };
+    let parts = parts.into_iter().map(|batch| (network.clone().fork(device), batch));
     let done: Vec<_> = if parts.len() == 1 {
-        parts.into_iter().map(|batch| part(network, batch)).collect()
+        parts.map(|(copy, batch)| part(copy, batch)).collect()
     } else {
         std::thread::scope(|scope| {
             let part = &part;
-            // Every thread differentiates a copy of its own: graphs of several threads that share their leaves are
-            // merged under locks, and threads that merge at the same time can wait for each other forever.
-            let threads: Vec<_> = parts
-                .into_iter()
-                .map(|batch| {
-                    let copy = network.clone().fork(device);
-                    scope.spawn(move || part(&copy, batch))
-                })
-                .collect();
+            let threads: Vec<_> = parts.map(|(copy, batch)| scope.spawn(move || part(copy, batch))).collect();
             threads.into_iter().map(|thread| thread.join().map_err(|_| TrainingError::Thread)).collect::<Result<_, _>>()
         })?
     };

@@ -22,7 +22,7 @@ fn subtract_scaled(target: &mut [f64], factor: f64, source: &[f64]) {
 
 /// Cholesky factor in place: the upper triangle of a symmetric positive matrix of `size` rows becomes `U` with
 /// `UᵀU = matrix`. `false`, with a matrix that is of no use any more, if a pivot is not positive.
-pub(super) fn factorise(matrix: &mut [f64], size: usize) -> bool {
+pub(crate) fn factorise(matrix: &mut [f64], size: usize) -> bool {
     for k in 0..size {
         let (done, below) = matrix.split_at_mut((k + 1) * size);
         let row = &mut done[k * size + k..];
@@ -40,7 +40,7 @@ pub(super) fn factorise(matrix: &mut [f64], size: usize) -> bool {
 }
 
 /// Solves `UᵀU x = right` in place.
-pub(super) fn solve_factorised(factor: &[f64], size: usize, right: &mut [f64]) {
+pub(crate) fn solve_factorised(factor: &[f64], size: usize, right: &mut [f64]) {
     for k in 0..size {
         let row = &factor[k * size..(k + 1) * size];
         let (done, rest) = right.split_at_mut(k + 1);

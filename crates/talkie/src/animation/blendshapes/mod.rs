@@ -48,6 +48,8 @@ pub use error::BlendshapeError;
 pub use parameters::{BlendshapeConfig, BlendshapeParameters, Formulation};
 
 use data::expect_length;
+#[cfg(feature = "transfer")]
+pub(crate) use dense::{factorise, solve_factorised};
 use error::all_finite;
 use projection::Projection;
 pub(crate) use projection::project;

@@ -19,6 +19,7 @@ mod bind;
 mod check;
 mod eval;
 mod info;
+mod transfer;
 
 /// Audio to facial animation.
 ///
@@ -40,6 +41,10 @@ enum Command {
     ///
     /// Fails if nothing would open the mouth.
     Bind(bind::Arguments),
+    /// Give a head shapes: what the channels do to a default character, carried over by deformation transfer.
+    ///
+    /// For heads without shapes, or whose shapes are not enough. Nothing is to be marked; the mouth should be closed, the head whole.
+    Transfer(transfer::Arguments),
     /// Explain a bundle: what it is, what it needs, which engine and device would run it.
     Info(info::Arguments),
     /// Check a bundle: every file against the others and against the network's own tensors, and that it speaks.
@@ -75,6 +80,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Animate(arguments) => animate::run(&arguments),
         Command::Bind(arguments) => bind::run(&arguments),
+        Command::Transfer(arguments) => transfer::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
@@ -96,13 +102,17 @@ fn model_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(folder) = env::var_os("TALKIE_MODEL").filter(|folder| !folder.is_empty()) {
         return Ok(folder.into());
     }
-    let usual = Path::new("assets/models/voice");
+    of_checkout("assets/models/voice", "model.json")
+        .ok_or_else(|| Failure("no model found: name a bundle folder with --model or in TALKIE_MODEL".into()))
+}
+
+/// A folder of the checkout that the command is run in or was built in, if it has this file in it.
+fn of_checkout(path: &str, file: &str) -> Option<PathBuf> {
     let executable = env::current_exe().unwrap_or_default();
     env::current_dir()
         .iter()
         .map(PathBuf::as_path)
         .chain(executable.ancestors())
-        .map(|folder| folder.join(usual))
-        .find(|folder| folder.join("model.json").is_file())
-        .ok_or_else(|| Failure("no model found: name a bundle folder with --model or in TALKIE_MODEL".into()))
+        .map(|folder| folder.join(path))
+        .find(|found| found.join(file).is_file())
 }
