@@ -21,6 +21,8 @@ const MOVED: f32 = 0.2;
 /// What is known of where a face is, in the world.
 #[derive(Default)]
 struct Found {
+    /// How far each shape moves whatever it moves most.
+    most: std::collections::HashMap<String, f32>,
     /// Points of the face.
     points: Vec<Vec3>,
     /// Those on the character's left and right.
@@ -63,15 +65,27 @@ fn mean(points: &[Vec3]) -> Option<Vec3> {
 /// What the shapes of a face move.
 fn by_shapes(world: &World, face: Entity) -> Option<Found> {
     let report = &world.get::<BindingReport>(face)?.0;
+    let assets = world.get_resource::<Assets<Mesh>>()?;
     let mut found = Found::default();
-    for node in world.get::<FaceRig>(face)?.shape_nodes() {
-        let below = world.get::<Children>(node).into_iter().flatten().copied();
-        for entity in core::iter::once(node).chain(below) {
-            let meshes = world.get_resource::<Assets<Mesh>>()?;
-            if let Some(mesh) = world.get::<Mesh3d>(entity).and_then(|handle| meshes.get(&handle.0)) {
-                add_moved(world, entity, mesh, report, &mut found);
-            }
+    let nodes: Vec<Entity> = world.get::<FaceRig>(face)?.shape_nodes().collect();
+    let below = |node: &Entity| {
+        let below = world.get::<Children>(*node).into_iter().flatten().copied();
+        core::iter::once(*node).chain(below).collect::<Vec<_>>()
+    };
+    let mesh = |entity: Entity| Some((entity, assets.get(&world.get::<Mesh3d>(entity)?.0)?));
+    let meshes: Vec<(Entity, &Mesh)> = nodes.iter().flat_map(below).filter_map(mesh).collect();
+    for (_, mesh) in &meshes {
+        let (Ok(Some(names)), Some(targets)) = (mesh.try_morph_target_names(), mesh.try_morph_targets().ok()) else {
+            continue;
+        };
+        for (name, shape) in names.iter().zip(targets.chunks_exact(mesh.count_vertices().max(1))) {
+            let own = shape.iter().map(|vertex| vertex.position.length_squared()).fold(0.0, f32::max);
+            let most = found.most.entry(name.clone()).or_default();
+            *most = most.max(own);
         }
+    }
+    for (entity, mesh) in meshes {
+        add_moved(world, entity, mesh, report, &mut found);
     }
     Some(found)
 }
@@ -89,7 +103,7 @@ fn add_moved(world: &World, entity: Entity, mesh: &Mesh, report: &retarget::Bind
         if bound.mix.keys().all(ignored) {
             continue;
         }
-        let most = shape.iter().map(|vertex| vertex.position.length_squared()).fold(0.0, f32::max);
+        let most = found.most.get(name).copied().unwrap_or(0.0);
         let moved = shape
             .iter()
             .zip(&placed)

@@ -32,6 +32,7 @@ fn animator(ui: &mut egui::Ui, face: &mut FaceItem<'_, '_>) {
     heading(ui, "Animator");
     let mut animator = face.face.animator;
     table(ui, "animator", |ui| {
+        slider(ui, "articulation", &mut animator.articulation, 0.0..=2.0);
         slider(ui, "lower face", &mut animator.lower_face_strength, 0.0..=2.0);
         slider(ui, "upper face", &mut animator.upper_face_strength, 0.0..=2.0);
         slider(ui, "tongue", &mut animator.tongue_strength, 0.0..=2.0);

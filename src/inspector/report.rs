@@ -33,7 +33,7 @@ pub(super) fn show(ui: &mut egui::Ui, report: Option<&BindingReport>) {
             let color = match finding.kind {
                 FindingKind::Broken => BAD,
                 FindingKind::Missing | FindingKind::Doubtful => APPLIED,
-                FindingKind::Duplicated => ui.visuals().text_color(),
+                FindingKind::Duplicated | FindingKind::Clipped => ui.visuals().text_color(),
             };
             ui.horizontal_wrapped(|ui| {
                 ui.colored_label(color, finding.kind.to_string());

@@ -2,9 +2,13 @@
 
 use super::{FaceChannel, FacePose};
 
-/// How strongly a face performs speech. The names are those of the Audio2Face-3D parameters.
+/// How strongly a face performs speech. The strengths are named as the Audio2Face-3D parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Animator {
+    /// How clearly it speaks: factor on what opens and shapes the mouth (jaw, rounding, spreading, lifting and lowering of the lips). Lips
+    /// that meet still do: what closes them is scaled like the jaw, what presses them together is not. Smiles and frowns stay as they are.
+    /// 0..=2, default 1; a mumble is about 0.5.
+    pub articulation: f32,
     /// Factor on everything from the nose down but the tongue: lips, jaw, cheeks. 0..=2, default 1.
     pub lower_face_strength: f32,
     /// Factor on everything above: brows, lids, gaze. 0..=2, default 1.
@@ -13,9 +17,27 @@ pub struct Animator {
     pub tongue_strength: f32,
 }
 
+/// What opens and shapes the mouth in speech.
+const ARTICULATED: [FaceChannel; 14] = [
+    FaceChannel::JawOpen,
+    FaceChannel::JawLeft,
+    FaceChannel::JawRight,
+    FaceChannel::MouthClose,
+    FaceChannel::MouthFunnel,
+    FaceChannel::MouthPucker,
+    FaceChannel::MouthStretchLeft,
+    FaceChannel::MouthStretchRight,
+    FaceChannel::MouthLowerDownLeft,
+    FaceChannel::MouthLowerDownRight,
+    FaceChannel::MouthUpperUpLeft,
+    FaceChannel::MouthUpperUpRight,
+    FaceChannel::MouthShrugLower,
+    FaceChannel::MouthShrugUpper,
+];
+
 impl Default for Animator {
     fn default() -> Self {
-        Self { lower_face_strength: 1.0, upper_face_strength: 1.0, tongue_strength: 1.0 }
+        Self { articulation: 1.0, lower_face_strength: 1.0, upper_face_strength: 1.0, tongue_strength: 1.0 }
     }
 }
 
@@ -27,7 +49,7 @@ impl Animator {
     pub fn apply(&self, pose: &mut FacePose) {
         let strength = |value: f32| if value.is_finite() { value.clamp(0.0, 2.0) } else { 1.0 };
         let (lower, upper) = (strength(self.lower_face_strength), strength(self.upper_face_strength));
-        let tongue = strength(self.tongue_strength);
+        let (tongue, articulation) = (strength(self.tongue_strength), strength(self.articulation));
         for (channel, weight) in FaceChannel::ALL.into_iter().zip(&mut pose.weights) {
             let factor = if channel.is_upper_face() {
                 upper
@@ -36,14 +58,16 @@ impl Animator {
             } else {
                 lower
             };
-            let scaled = *weight * factor;
+            let clearness = if ARTICULATED.contains(&channel) { articulation } else { 1.0 };
+            let scaled = *weight * factor * clearness;
             *weight = if scaled.is_finite() { scaled.clamp(0.0, 1.0) } else { 0.0 };
         }
         let jaw = pose.weight(FaceChannel::JawOpen);
         pose.set(FaceChannel::MouthClose, pose.weight(FaceChannel::MouthClose).min(jaw));
         if pose.is_finite() {
-            pose.jaw_rotation = glam::Quat::IDENTITY.lerp(pose.jaw_rotation, lower.min(1.0));
-            pose.jaw_translation *= lower;
+            let jaw = lower * articulation;
+            pose.jaw_rotation = glam::Quat::IDENTITY.lerp(pose.jaw_rotation, jaw.min(1.0));
+            pose.jaw_translation *= jaw;
         } else {
             *pose = FacePose { weights: pose.weights, ..FacePose::REST };
         }
@@ -61,7 +85,8 @@ mod tests {
         pose.set(FaceChannel::TongueTipUp, 0.4);
         pose.set(FaceChannel::JawOpen, 0.8);
         pose.set(FaceChannel::BrowInnerUp, 0.4);
-        Animator { lower_face_strength: 1.5, upper_face_strength: 0.5, tongue_strength: 2.0 }.apply(&mut pose);
+        Animator { lower_face_strength: 1.5, upper_face_strength: 0.5, tongue_strength: 2.0, ..Animator::default() }
+            .apply(&mut pose);
         assert_eq!(pose.weight(FaceChannel::JawOpen), 1.0);
         assert_eq!(pose.weight(FaceChannel::BrowInnerUp), 0.2);
         assert_eq!((pose.weight(FaceChannel::TongueOut), pose.weight(FaceChannel::TongueTipUp)), (0.8, 0.8));
@@ -77,13 +102,34 @@ mod tests {
     }
 
     #[test]
+    fn who_mumbles_opens_less_and_still_closes() {
+        use FaceChannel::{JawOpen, MouthClose, MouthFunnel, MouthPressLeft, MouthSmileLeft};
+        let mut pose = FacePose::REST;
+        for (channel, weight) in [(JawOpen, 0.6), (MouthFunnel, 0.4), (MouthPressLeft, 0.5), (MouthSmileLeft, 0.3)] {
+            pose.set(channel, weight);
+        }
+        let mumble = Animator { articulation: 0.5, ..Animator::default() };
+        let mut open = pose;
+        mumble.apply(&mut open);
+        assert_eq!((open.weight(JawOpen), open.weight(MouthFunnel), open.weight(MouthSmileLeft)), (0.3, 0.2, 0.3));
+        pose.set(MouthClose, 0.6);
+        mumble.apply(&mut pose);
+        assert_eq!((pose.weight(MouthClose), pose.weight(JawOpen), pose.weight(MouthPressLeft)), (0.3, 0.3, 0.5));
+    }
+
+    #[test]
     fn nothing_that_is_not_a_number_passes() {
         let mut pose = FacePose::REST;
         pose.set(FaceChannel::JawOpen, f32::NAN);
         pose.set(FaceChannel::MouthClose, f32::INFINITY);
         pose.head_rotation.x = f32::NAN;
-        Animator { lower_face_strength: f32::NAN, upper_face_strength: -3.0, tongue_strength: f32::INFINITY }
-            .apply(&mut pose);
+        Animator {
+            articulation: f32::NAN,
+            lower_face_strength: f32::NAN,
+            upper_face_strength: -3.0,
+            tongue_strength: f32::INFINITY,
+        }
+        .apply(&mut pose);
         assert!(pose.is_finite());
         assert_eq!(pose.weight(FaceChannel::JawOpen), 0.0);
     }

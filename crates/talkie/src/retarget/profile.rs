@@ -290,15 +290,6 @@ impl RigProfile {
         core::iter::once(name).chain(bare).find_map(|name| self.bare_shape(name))
     }
 
-    /// The rule of a name, if the profile knows it by one.
-    #[cfg(feature = "transfer")]
-    pub(crate) fn rule_mut(&mut self, name: &str) -> Option<&mut ShapeRule> {
-        match self.shape(name)? {
-            (KnownShape::Rule(rule), _) => self.shapes.get_mut(rule),
-            (KnownShape::Channel(_), _) => None,
-        }
-    }
-
     fn bare_shape(&self, name: &str) -> Option<(KnownShape, usize)> {
         let rank = |rule: &ShapeRule| rule.names.iter().position(|known| known == name);
         let rule =

@@ -5,7 +5,7 @@ use glam::{Mat3, Vec3};
 use super::{
     FaceTemplate, Head, TransferError,
     deformation::{Deformer, changes},
-    registration::{Index, STILL, Similarity, Surface, TURNED, align, drape, index_of},
+    registration::{Index, Similarity, Surface, TURNED, align, drape, index_of},
 };
 use crate::animation::FaceChannel;
 
@@ -85,7 +85,7 @@ impl FaceTemplate {
             .zip(&head.owners)
             .for_each(|(corners, part)| corners.iter().for_each(|c| owner[*c as usize] = *part));
         let mut hits = vec![0_usize; head.parts.len()];
-        for point in (0..self.points.len()).filter(|point| self.reach[*point] > STILL) {
+        for point in self.face() {
             let hit = all.closest(self.points[point], self.normals[point], COUNTERPART, 0.5);
             if let Some(hits) = hit.and_then(|(found, _)| hits.get_mut(owner[found] as usize)) {
                 *hits += 1;
@@ -93,21 +93,37 @@ impl FaceTemplate {
         }
         let most = hits.iter().copied().max().unwrap_or(0);
         let skin: Vec<bool> = hits.iter().map(|hits| *hits > 0 && *hits as f32 >= SKIN * most as f32).collect();
-        let is_skin = |point: usize| skin.get(owner[point] as usize).copied().unwrap_or(false);
-        let surface = Surface::new(head, &place, TURNED.1, is_skin);
+        let mut outside = vec![false; head.points.len()];
+        for (part, _) in head.parts.iter().zip(&skin).filter(|(_, skin)| **skin) {
+            part.points.iter().for_each(|point| outside[*point as usize] = true);
+        }
+        let surface = Surface::new(head, &place, TURNED.1, |point| outside[point]);
         let (draped, found) = drape(self, &surface);
-        let face = (0..draped.len()).filter(|point| self.reach[*point] > STILL);
         let (lying, count) =
-            face.fold((0.0, 0.0), |(lying, count), p| (lying + f32::from(u8::from(found[p])), count + 1.0));
+            self.face().fold((0.0, 0.0), |(lying, count), p| (lying + f32::from(u8::from(found[p])), count + 1.0));
         let confidence = lying / f32::max(count, 1.0);
         if confidence < NEEDED {
             return Err(no_face(confidence));
         }
+        // What is sewn to it and lies there is of it, too: the lining of the mouth.
+        let (least, most) =
+            self.points.iter().fold((Vec3::MAX, Vec3::MIN), |(a, b), point| (a.min(*point), b.max(*point)));
+        let is_there = |part: usize| {
+            let points = &head.parts[part].points;
+            let inside = points.iter().map(|point| all.points[*point as usize]);
+            2 * inside.filter(|at| at.cmpge(least).all() && at.cmple(most).all()).count() > points.len()
+        };
+        let sewn = |part: usize| (0..skin.len()).any(|other| skin[other] && head.is_sewn(part, other));
+        let lining: Vec<bool> = (0..skin.len()).map(|part| !skin[part] && is_there(part) && sewn(part)).collect();
+        let has_lining = lining.contains(&true);
+        let skin: Vec<bool> = skin.iter().zip(&lining).map(|(skin, lining)| *skin || *lining).collect();
         // The skin alone, numbered anew.
         let mut number = vec![u32::MAX; head.points.len()];
         let mut points: Vec<u32> = Vec::new();
         let mut triangles = Vec::new();
-        for (corners, _) in head.triangles.iter().zip(&head.owners).filter(|(_, part)| skin[**part as usize]) {
+        let mut inner = Vec::new();
+        for (corners, part) in head.triangles.iter().zip(&head.owners).filter(|(_, part)| skin[**part as usize]) {
+            inner.push(lining[*part as usize]);
             triangles.push(corners.map(|corner| {
                 let number = &mut number[corner as usize];
                 if *number == u32::MAX {
@@ -128,11 +144,17 @@ impl FaceTemplate {
         let faces: Vec<Vec3> = self.triangles.iter().map(|corners| normal_of(&draped, corners)).collect();
         let centres =
             index_of(self.triangles.iter().enumerate().map(|(i, corners)| (i as u32, centre(&draped, corners))));
+        // Lining goes with lining, where the head tells it from the rest.
+        let is_like = |lining: bool, inner: bool| !has_lining || lining == inner;
         let counterparts = triangles
             .iter()
-            .map(|corners| {
-                let normal: Vec3 = corners.iter().map(|c| normals[*c as usize]).sum();
-                near_facing(&centres, &faces, centre(&places, corners), normal.normalize_or_zero(), COUNTERPART)
+            .zip(&inner)
+            .map(|(corners, inner)| {
+                let normal = corners.iter().map(|c| normals[*c as usize]).sum::<Vec3>().normalize_or_zero();
+                let counts = |triangle: usize| {
+                    faces[triangle].dot(normal) > 0.3 && is_like(triangle >= self.outer_triangles, *inner)
+                };
+                near_facing(&centres, centre(&places, corners), counts)
             })
             .collect();
         let draped_normals = super::head::normals_of(&draped, &self.triangles);
@@ -140,8 +162,11 @@ impl FaceTemplate {
         let near = places
             .iter()
             .zip(&normals)
-            .map(|(place, normal)| {
-                nearest(&template_points, *place, COUNTERPART, |p| draped_normals[p].dot(*normal) > 0.0)
+            .zip(&points)
+            .map(|((place, normal), point)| {
+                nearest(&template_points, *place, COUNTERPART, |p| {
+                    draped_normals[p].dot(*normal) > 0.0 && is_like(p >= self.outer, !outside[*point as usize])
+                })
             })
             .collect();
         let deformer = Deformer::new(&places, triangles);
@@ -221,13 +246,13 @@ impl FaceTemplate {
     }
 }
 
-/// The closest of some triangles that faces the same way.
-fn near_facing(centres: &Index, faces: &[Vec3], at: Vec3, normal: Vec3, reach: f32) -> Option<u32> {
+/// The closest of some triangles that counts.
+fn near_facing(centres: &Index, at: Vec3, counts: impl Fn(usize) -> bool) -> Option<u32> {
     centres
         .nearest_neighbor_iter_with_distance_2(at.to_array())
-        .take(32)
-        .take_while(|(_, distance)| *distance <= reach * reach)
-        .find(|(found, _)| faces[found.data as usize].dot(normal) > 0.3)
+        .take(64)
+        .take_while(|(_, distance)| *distance <= COUNTERPART * COUNTERPART)
+        .find(|(found, _)| counts(found.data as usize))
         .map(|(found, _)| found.data)
 }
 

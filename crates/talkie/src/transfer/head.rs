@@ -78,6 +78,9 @@ impl Bend {
     }
 }
 
+/// So many points two parts have in common if they are of one surface.
+const SEWN: usize = 6;
+
 /// How much the normals of two vertices in one place must agree to be one point: lips that touch face each other.
 const SAME_SIDE: f32 = -0.2;
 
@@ -222,6 +225,14 @@ impl Head {
             inverse: linear.iter().map(Mat3::inverse).collect(),
             shapes,
         });
+    }
+
+    /// Whether two parts share points: a surface of several materials.
+    pub(super) fn is_sewn(&self, part: usize, other: usize) -> bool {
+        let own: std::collections::HashSet<u32> = self.parts[other].points.iter().copied().collect();
+        let shared: std::collections::HashSet<u32> =
+            self.parts[part].points.iter().copied().filter(|point| own.contains(point)).collect();
+        shared.len() >= SEWN
     }
 
     /// Where a file has no normals, those of the triangles.

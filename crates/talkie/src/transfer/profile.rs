@@ -14,8 +14,8 @@ const CERTAIN: f32 = 0.6;
 /// What the shapes of a character are by their geometry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GeometryProfile {
-    /// The profile that bound the mouth by name, if any, with the shapes it does not know and with what its postures really show. Bind
-    /// with it first.
+    /// How the character is bound by name, with the shapes that no profile knows and with what its postures really show. Bind with it
+    /// first.
     pub profile: RigProfile,
     /// Every shape that was looked at.
     pub explained: Vec<ExplainedShape>,
@@ -28,11 +28,8 @@ impl FaceFit<'_> {
     /// [`bind`](crate::retarget::bind) with these profiles said.
     pub fn profile(&self, name: &str, report: &BindingReport, profiles: &[&RigProfile]) -> GeometryProfile {
         let explained = self.explain();
-        let by = report.profiles.first().and_then(|(_, by)| profiles.iter().find(|profile| profile.name == *by));
-        let mut profile =
-            by.map_or_else(|| RigProfile { channel_names: true, ..RigProfile::default() }, |by| (*by).clone());
-        profile.name = name.to_owned();
-        profile.about = format!("{} Made from the geometry of its shapes.", profile.about).trim().to_owned();
+        let mut profile = report.own_profile(name, profiles);
+        profile.about = format!("{} Completed from the geometry of its shapes.", profile.about);
         let mut questions = Vec::new();
         // What each mesh has by name.
         let mut has: BTreeSet<(String, FaceChannel)> = report
@@ -47,7 +44,7 @@ impl FaceFit<'_> {
             let Some(found) = explained.iter().find(is_it).filter(|found| found.confidence >= CERTAIN) else {
                 continue;
             };
-            if let Some(rule) = profile.rule_mut(&bound.shape)
+            if let Some(rule) = profile.shapes.iter_mut().find(|rule| rule.names.contains(&bound.shape))
                 && measured.insert(bound.shape.clone())
             {
                 rule.from.clear();

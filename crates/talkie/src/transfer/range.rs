@@ -110,19 +110,14 @@ impl FaceFit<'_> {
 }
 
 impl RangeFit {
-    /// Puts the gains into a profile, at the shapes that are `jawOpen` and `mouthClose` and at the joint of the jaw; ranges grow as far.
+    /// Puts the gains into the profile of the character, at the rules of the shapes that are `jawOpen` and `mouthClose` and at the joint of the jaw; ranges grow as far.
     /// Postures (visemes) are left as they are.
     pub fn adjust(&self, profile: &mut RigProfile) {
         for (channel, gain) in
             [(FaceChannel::JawOpen, self.jaw_gain), (FaceChannel::MouthClose, self.jaw_gain * self.close_gain)]
         {
-            let is_it = |rule: &ShapeRule| rule.from.len() == 1 && rule.from.contains_key(&channel);
-            if profile.channel_names
-                && !profile.shapes.iter().any(|rule| is_it(rule) && rule.names[0] == channel.name())
-            {
-                profile.shapes.push(ShapeRule::channel(channel));
-            }
-            for rule in profile.shapes.iter_mut().filter(|rule| is_it(rule)) {
+            let is_it = |rule: &&mut ShapeRule| rule.from.len() == 1 && rule.from.contains_key(&channel);
+            for rule in profile.shapes.iter_mut().filter(is_it) {
                 rule.gain *= gain;
                 rule.clamp.1 *= gain.max(1.0);
             }

@@ -101,7 +101,7 @@ pub(super) fn align(template: &FaceTemplate, head: &Head, first: Similarity) -> 
     let surface = Surface::new(head, &first, TURNED.0, |_| true);
     // From there on.
     let mut place = Similarity { turn: Mat3::IDENTITY, scale: 1.0, shift: Vec3::ZERO };
-    let face: Vec<usize> = (0..template.points.len()).filter(|point| template.reach[*point] > STILL).collect();
+    let face: Vec<usize> = template.face().collect();
     let face: Vec<usize> = face.iter().copied().step_by(face.len().div_ceil(PROBES).max(1)).collect();
     let (mut wrong, mut share) = (f32::MAX, 0.0);
     for round in 0..ALIGNMENTS {
@@ -167,7 +167,7 @@ pub(super) fn drape(template: &FaceTemplate, surface: &Surface) -> (Vec<Vec3>, V
             let mut pulls: Vec<DMat3> = vec![DMat3::ZERO; count];
             let mut right = vec![DVec3::ZERO; count];
             found.fill(false);
-            for point in 0..count {
+            for point in 0..template.outer {
                 let Some((other, _)) = surface.closest(points[point], normals[point], reach, 0.5) else { continue };
                 found[point] = true;
                 let normal = surface.normals[other].as_dvec3();

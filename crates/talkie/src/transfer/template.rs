@@ -2,7 +2,7 @@
 
 use glam::Vec3;
 
-use super::{Head, TransferError, head::normals_of};
+use super::{Head, TransferError, head::normals_of, registration::STILL};
 use crate::{
     animation::FaceChannel,
     metrics::LipMesh,
@@ -20,6 +20,10 @@ pub struct FaceTemplate {
     pub(super) channels: Vec<(FaceChannel, Vec<Vec3>)>,
     /// Everything else of the character: teeth, tongue, eyes, lashes, hair, clothes.
     pub(super) others: Vec<Other>,
+    /// This many of the points, the first ones, are not of the lining of the mouth.
+    pub(super) outer: usize,
+    /// And this many of the triangles.
+    pub(super) outer_triangles: usize,
     /// The inner lips on the middle line, upper and lower.
     pub(super) lips: [u32; 2],
     /// How far each point of the skin is moved by whichever channel moves it furthest.
@@ -35,6 +39,11 @@ pub(super) struct Other {
 }
 
 impl FaceTemplate {
+    /// Points of the face: outside of the mouth, and moved by some channel.
+    pub(super) fn face(&self) -> impl Iterator<Item = usize> {
+        (0..self.outer).filter(|point| self.reach[*point] > STILL)
+    }
+
     /// Reads it from a binary glTF file. Its skin is the primitive with most vertices that `jawOpen` moves; it needs joints for both
     /// eyes.
     ///
@@ -65,19 +74,30 @@ impl FaceTemplate {
             .into_iter()
             .filter(|channel| (0..head.parts.len()).any(|part| moved(part, *channel).is_some()))
             .collect();
+        // The lining of the mouth is sewn to the lips: it is of the skin.
+        let sewn = |part: &usize| {
+            *part != skin
+                && head.is_sewn(*part, skin)
+                && channels.iter().any(|channel| moved(*part, *channel).is_some())
+        };
+        let skins: Vec<usize> = core::iter::once(skin).chain((0..head.parts.len()).filter(sewn)).collect();
         // Points of the skin alone, numbered anew.
         let mut number = vec![u32::MAX; head.points.len()];
         let mut points = Vec::new();
-        for point in &head.parts[skin].points {
+        for point in skins.iter().flat_map(|part| &head.parts[*part].points) {
             let number = &mut number[*point as usize];
             if *number == u32::MAX {
                 *number = points.len() as u32;
                 points.push(place(head.points[*point as usize]));
             }
         }
-        let corners = head.triangles.iter().zip(&head.owners).filter(|(_, owner)| **owner as usize == skin);
-        let triangles: Vec<[u32; 3]> =
-            corners.map(|(corners, _)| corners.map(|corner| number[corner as usize])).collect();
+        let outer = head.parts[skin].points.iter().collect::<std::collections::HashSet<_>>().len();
+        let of_part = |part: &usize| {
+            let own = head.triangles.iter().zip(&head.owners).filter(|(_, owner)| **owner as usize == *part);
+            own.map(|(corners, _)| corners.map(|corner| number[corner as usize])).collect::<Vec<[u32; 3]>>()
+        };
+        let outer_triangles = of_part(&skin).len();
+        let triangles: Vec<[u32; 3]> = skins.iter().flat_map(of_part).collect();
         let displaced = |part: usize, channel: FaceChannel| -> Vec<Vec3> {
             let count = head.parts[part].points.len();
             moved(part, channel)
@@ -85,18 +105,16 @@ impl FaceTemplate {
         };
         let of_skin = |channel: FaceChannel| {
             let mut all = vec![Vec3::ZERO; points.len()];
-            let displaced = displaced(skin, channel);
-            head.parts[skin]
-                .points
-                .iter()
-                .zip(displaced)
-                .for_each(|(p, moved)| all[number[*p as usize] as usize] = moved);
+            for part in skins.iter().rev() {
+                let moved = head.parts[*part].points.iter().zip(displaced(*part, channel));
+                moved.for_each(|(point, moved)| all[number[*point as usize] as usize] = moved);
+            }
             all
         };
         let of_channels: Vec<(FaceChannel, Vec<Vec3>)> =
             channels.iter().map(|channel| (*channel, of_skin(*channel))).collect();
         let others = (0..head.parts.len())
-            .filter(|part| *part != skin)
+            .filter(|part| !skins.contains(part))
             .map(|part| Other {
                 points: head.parts[part].points.iter().map(|point| place(head.points[*point as usize])).collect(),
                 moved: channels
@@ -112,6 +130,6 @@ impl FaceTemplate {
         let normals = normals_of(&points, &triangles);
         let lips = LipMesh::from_glb(bytes).map_err(|error| TransferError::NoTemplate(error.to_string()))?.inner_lips();
         let lips = lips.map(|vertex| number[head.parts[skin].points[vertex] as usize]);
-        Ok(Self { points, triangles, normals, channels: of_channels, others, lips, reach })
+        Ok(Self { points, triangles, normals, channels: of_channels, others, lips, reach, outer, outer_triangles })
     }
 }

@@ -7,7 +7,7 @@ use super::{FaceFit, head::normals_of};
 use crate::retarget::Glb;
 
 /// What moves no vertex further than this, in distances between the eyes, is no shape of it.
-const NOTHING: f32 = 5e-4;
+const NOTHING: f32 = 2e-3;
 
 impl FaceFit<'_> {
     /// Adds a shape of every channel to the meshes of the file that the head was read from, behind those they have, under the names of

@@ -182,7 +182,8 @@ fn a_line_spoken_silently_says_how_far_the_mouth_opens_and_whether_lips_meet() {
     println!("{half:?}");
     assert!((half.opening_mm / usual.opening_mm - 0.5).abs() < 0.01, "{half:?}");
     assert!((half.jaw_gain / usual.jaw_gain - 2.0).abs() < 0.05, "{half:?}");
-    let mut profile = builtin[0].clone();
+    let (_, report) = bind(&rig_of(&open_gltf(&timid.to_bytes()).unwrap()), &builtin);
+    let mut profile = report.own_profile("timid", &builtin);
     half.adjust(&mut profile);
     let profile = RigProfile::parse(&profile.to_ron().unwrap()).unwrap();
     let adjusted = measure(&timid, &[&[&profile], builtin.as_slice()].concat(), &poses);

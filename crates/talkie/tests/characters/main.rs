@@ -238,6 +238,14 @@ fn every_naming_talks_like_the_default_character() {
     check("EyeBlink_Left", &variants::renamed(&ada, capital), EXACT);
     check("a prefix", &variants::renamed(&ada, |channel| format!("blendShape2.{channel}")), EXACT);
     check("another order", &variants::shuffled(&ada), EXACT);
+    // Lashes, gums and skin on meshes of their own: all of them move.
+    let split = variants::split(&ada);
+    check("split over meshes", &split, EXACT);
+    let meshes = |glb: &Glb| {
+        let report = Head::new(&glb.to_bytes()).report;
+        report.shapes.iter().map(|bound| bound.mesh.clone()).collect::<std::collections::BTreeSet<_>>().len()
+    };
+    assert_eq!(meshes(&split), meshes(&ada) + 3, "skin, mouth, lashes; tongue, teeth; eyes");
     for profile in RigProfile::builtin().iter().filter(|profile| !profile.shapes.is_empty()) {
         // Families that lack some shape of the mouth, or have one for what are two channels, and how near they come.
         let bound = match profile.name.as_str() {

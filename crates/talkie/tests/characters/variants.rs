@@ -310,3 +310,37 @@ pub fn as_vrm(family: &Glb, version: u8) -> Glb {
     changed.json["extensions"][name] = extension;
     changed
 }
+
+/// Every primitive with shapes as a mesh of its own, on a node of its own.
+pub fn split(glb: &Glb) -> Glb {
+    let mut changed = glb.clone();
+    let nodes = glb.json["nodes"].as_array().unwrap();
+    for (index, node) in nodes.iter().enumerate().filter(|(_, node)| node["mesh"].is_u64()) {
+        let mesh = glb.json["meshes"][node["mesh"].as_u64().unwrap() as usize].clone();
+        let primitives = mesh["primitives"].as_array().unwrap();
+        if primitives[0]["targets"].is_null() {
+            continue;
+        }
+        for (number, primitive) in primitives.iter().enumerate().skip(1) {
+            let mut part = mesh.clone();
+            part["name"] = json!(format!("{} {number}", mesh["name"].as_str().unwrap()));
+            part["primitives"] = json!([primitive]);
+            let part = changed.push("meshes", part);
+            let mut other = node.clone();
+            other["mesh"] = json!(part);
+            other["name"] = json!(format!("{} {number}", node["name"].as_str().unwrap()));
+            let other = changed.push("nodes", other);
+            let above = changed.json["nodes"].as_array().unwrap().iter().position(|above| {
+                above["children"].as_array().is_some_and(|children| children.contains(&json!(index)))
+            });
+            let siblings = match above {
+                Some(above) => &mut changed.json["nodes"][above]["children"],
+                None => &mut changed.json["scenes"][0]["nodes"],
+            };
+            siblings.as_array_mut().unwrap().push(json!(other));
+        }
+        let own = node["mesh"].as_u64().unwrap() as usize;
+        changed.json["meshes"][own]["primitives"] = json!([primitives[0]]);
+    }
+    changed
+}
