@@ -10,7 +10,10 @@ use super::{
     profile::KnownShape,
     rig::unnamed_shape,
 };
-use crate::animation::{CHANNEL_COUNT, FaceChannel, FaceRegion};
+use crate::animation::{
+    CHANNEL_COUNT, FaceChannel, FaceRegion,
+    blendshapes::{factorise, solve_factorised},
+};
 
 /// What a shape that shows a channel among others counts, beside one that is the channel.
 const SHOWN: f32 = 0.4;
@@ -41,6 +44,7 @@ pub fn bind(rig: &Rig<'_>, profiles: &[&RigProfile]) -> (Binding, BindingReport)
         mouth_by: None,
         fitted: Vec::new(),
         postures: Vec::new(),
+        rows: Vec::new(),
         controls: HashMap::new(),
         taken: HashSet::new(),
         drives: BTreeMap::new(),
@@ -102,6 +106,8 @@ pub(super) struct Binder<'a> {
     /// Regions whose shapes are fitted, and what each of these shows.
     fitted: Vec<FaceRegion>,
     postures: Vec<(u16, [f32; CHANNEL_COUNT])>,
+    /// What each of these follows, if anything.
+    rows: Vec<ChannelMix>,
     /// The control of a rule: of a profile, with or without steps.
     controls: HashMap<(usize, KnownShape, bool), u16>,
     /// Morph targets that follow some control.
@@ -173,6 +179,7 @@ impl Binder<'_> {
                 );
             }
         }
+        show_rows(&mut self.postures, &self.rows);
         // One fit for all regions: a posture of the whole face counts once.
         let wanted = |channel: FaceChannel| self.fitted.contains(&channel.region()) && !self.direct.contains(&channel);
         self.binding.fit = Fit::new(&self.postures, wanted, likeness);
@@ -189,8 +196,10 @@ impl Binder<'_> {
         let own: BTreeSet<FaceChannel> = known.iter().flat_map(|known| known.rule.from.keys().copied()).collect();
         let all =
             FaceChannel::ALL.into_iter().filter(|channel| channel.region() == region && !channel.is_tongue_shape());
-        let fits = known.iter().any(|known| !known.rule.shows.is_empty())
-            && (own.iter().filter(|channel| !channel.is_tongue_shape()).count() as f32) < ENOUGH * all.count() as f32;
+        let fits = self.profiles[profile].fit && region == FaceRegion::Mouth
+            || known.iter().any(|known| !known.rule.shows.is_empty())
+                && (own.iter().filter(|channel| !channel.is_tongue_shape()).count() as f32)
+                    < ENOUGH * all.count() as f32;
         let bound_before = self.report.shapes.len();
         let mut covered = BTreeSet::new();
         for known in known {
@@ -210,6 +219,7 @@ impl Binder<'_> {
                 self.binding.controls[usize::from(control)].terms.clear();
                 if self.postures.iter().all(|(other, _)| *other != control) {
                     self.postures.push((control, posture(rule)));
+                    self.rows.push(rule.from.clone());
                 }
             }
             let offered = &self.offers[*offer];
@@ -430,6 +440,35 @@ impl Binder<'_> {
         }
         (self.binding, self.report)
     }
+}
+
+/// What shapes show that follow rows of a matrix `M`: the least postures that do together what the channels do, `Mᵀ(M Mᵀ)⁻¹`. Of a row that
+/// shares no channel it is what [`posture`] says.
+fn show_rows(postures: &mut [(u16, [f32; CHANNEL_COUNT])], rows: &[ChannelMix]) {
+    let following: Vec<usize> = (0..rows.len()).filter(|row| !rows[*row].is_empty()).collect();
+    let count = following.len();
+    let product = |a: &ChannelMix, b: &ChannelMix| -> f64 {
+        a.iter().map(|(channel, factor)| f64::from(*factor * b.get(channel).copied().unwrap_or(0.0))).sum()
+    };
+    let mut matrix = vec![0.0; count * count];
+    for (a, row) in following.iter().enumerate() {
+        for (b, other) in following.iter().enumerate() {
+            matrix[a * count + b] = product(&rows[*row], &rows[*other]);
+        }
+        // Rows that say the same share it.
+        matrix[a * (count + 1)] += 1e-3;
+    }
+    if !factorise(&mut matrix, count) {
+        return;
+    }
+    let mut shown = vec![[0.0_f32; CHANNEL_COUNT]; count];
+    for channel in FaceChannel::ALL {
+        let mut column: Vec<f64> =
+            following.iter().map(|row| f64::from(rows[*row].get(&channel).copied().unwrap_or(0.0))).collect();
+        solve_factorised(&matrix, count, &mut column);
+        shown.iter_mut().zip(column).for_each(|(shown, value)| shown[channel.index()] = value as f32);
+    }
+    following.iter().zip(shown).for_each(|(row, shown)| postures[*row].1 = shown);
 }
 
 /// What a face looks like with a shape alone at 1.

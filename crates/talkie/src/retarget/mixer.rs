@@ -113,7 +113,7 @@ pub(super) struct Fit {
 
 /// What one unit of a weight costs beside the squared error it saves, in shares of what the posture itself is worth: of two ways
 /// to show the same, the one with fewer shapes.
-const COST: f64 = 0.001;
+const COST: f64 = 0.0002;
 
 impl Fit {
     /// `postures` are what the controls show, `wanted` the channels that they are to show (the others shall rest); `likeness` says how
@@ -146,7 +146,7 @@ impl Fit {
         }
         for index in 0..count {
             // What is alike to the last digit shares the work.
-            matrix[index * count + index] = matrix[index * count + index] * 1.001 + 1e-9;
+            matrix[index * count + index] = matrix[index * count + index] * 1.0002 + 1e-9;
         }
         let cost: Vec<f64> = (0..count).map(|index| COST * matrix[index * count + index]).collect();
         Some(Self {

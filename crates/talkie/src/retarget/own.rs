@@ -1,6 +1,7 @@
 //! A profile of one character, made from how it was bound.
 
 use super::{BindingReport, JointRule, RigProfile, ShapeRule, bind::region, profile::KnownShape};
+use crate::animation::FaceRegion;
 
 impl BindingReport {
     /// A profile that binds this character as `profiles` did, those that it was bound by: a rule for each of its shapes and joints,
@@ -10,6 +11,8 @@ impl BindingReport {
         names.dedup();
         let about = format!("Made from {}.", names.join(", "));
         let mut own = RigProfile { name: name.into(), about, ..RigProfile::default() };
+        let of_mouth = self.profiles.iter().find(|(region, _)| *region == FaceRegion::Mouth);
+        own.fit = profiles.iter().any(|profile| profile.fit && of_mouth.is_some_and(|(_, name)| *name == profile.name));
         own.shapes = self.own_shapes(profiles);
         own.joints = self.own_joints(profiles);
         own

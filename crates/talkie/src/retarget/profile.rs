@@ -29,6 +29,10 @@ pub struct RigProfile {
     /// Whether the names of the channels themselves are known, in every notation of [`match_shape`]. Default no.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub channel_names: bool,
+    /// Whether the shapes of the mouth are found together by least squares although all of them follow channels: for families that have one
+    /// shape for what are several channels, or none, so that others stand in. Default no.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub fit: bool,
     /// Its shapes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shapes: Vec<ShapeRule>,

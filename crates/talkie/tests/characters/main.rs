@@ -220,10 +220,17 @@ fn every_naming_talks_like_the_default_character() {
         println!("{name}: {largest:.3} mm largest, {mean:.3} mm mean, of {motion:.1} mm; {:?}", head.report.profiles);
         assert!(motion > 2.0);
         assert!(largest <= bound, "{name}: {largest} mm; {}", head.report);
+        // A profile made from how it was bound binds it so again.
+        let own = head.report.own_profile("own", &RigProfile::builtin().iter().collect::<Vec<_>>());
+        let mut again = Head::with(&glb.to_bytes(), &[&own]);
+        for pose in poses.iter().step_by(25) {
+            let (before, after) = (head.posed(0, pose), again.posed(0, pose));
+            assert!(before.iter().zip(after).all(|(before, after)| before.distance(after) < 1e-5), "{name}");
+        }
         if head.report.shapes.iter().any(|shape| shape.fitted) {
             let (best, _) = best_lip_error(&head, &poses);
             println!("    the best that its shapes allow: {best:.3} mm");
-            assert!(largest <= 1.3 * best, "{name}: {largest} mm of {best} mm");
+            assert!(largest <= 1.25 * best, "{name}: {largest} mm of {best} mm");
         }
     };
     check("as it is", &ada, EXACT);
@@ -249,13 +256,13 @@ fn every_naming_talks_like_the_default_character() {
     for profile in RigProfile::builtin().iter().filter(|profile| !profile.shapes.is_empty()) {
         // Families that lack some shape of the mouth, or have one for what are two channels, and how near they come.
         let bound = match profile.name.as_str() {
-            "Oculus visemes and Ready Player Me" => 0.65,
-            "VRM expressions" => 0.95,
-            "VRoid Studio" => 0.85,
-            "MakeHuman and MPFB2" => 0.6,
-            "Daz Genesis 8" => 0.65,
-            "Faceit (Audio2Face)" => 0.85,
-            "Mixamo" => 1.3,
+            "Oculus visemes and Ready Player Me" => 0.6,
+            "VRM expressions" => 0.9,
+            "VRoid Studio" => 0.8,
+            "MakeHuman and MPFB2" => 0.5,
+            "Daz Genesis 8" => 0.45,
+            "Faceit (Audio2Face)" => 0.4,
+            "Mixamo" => 0.6,
             "Reallusion Character Creator 3" => 2.0,
             _ => EXACT,
         };

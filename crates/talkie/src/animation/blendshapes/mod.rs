@@ -48,7 +48,6 @@ pub use error::BlendshapeError;
 pub use parameters::{BlendshapeConfig, BlendshapeParameters, Formulation};
 
 use data::expect_length;
-#[cfg(feature = "transfer")]
 pub(crate) use dense::{factorise, solve_factorised};
 use error::all_finite;
 use projection::Projection;
