@@ -20,6 +20,8 @@ pub struct ExplainedShape {
     pub shape: String,
     /// What comes closest to it: channels and how much of each.
     pub mix: ChannelMix,
+    /// The channel that it is: the one that explains it nearly as well alone.
+    pub channel: Option<FaceChannel>,
     /// How much of its motion that explains, 0..=1: one less the squared rest in parts of the whole.
     pub confidence: f32,
 }
@@ -27,11 +29,11 @@ pub struct ExplainedShape {
 /// The greatest weight of a channel in a mix.
 const MOST: f64 = 1.5;
 /// What one unit of a channel costs, in shares of what it is worth alone: of two explanations the one with fewer channels.
-const COST: f64 = 0.02;
+const COST: f64 = 0.002;
 /// What moves all vertices together less than this, in squared distances between the eyes, moves nothing.
 const STILL: f64 = 1e-5;
 /// Less of a channel than this is left out.
-const LEAST: f32 = 0.05;
+const LEAST: f32 = 0.01;
 /// A channel that alone explains so much of what all do is the shape's meaning.
 const ALONE: f32 = 0.85;
 
@@ -39,17 +41,9 @@ impl ExplainedShape {
     /// The rule for a profile: the shape follows the one channel that it is, or shows the mix that it is.
     pub fn rule(&self) -> ShapeRule {
         let names = vec![self.shape.clone()];
-        match self.channel() {
+        match self.channel {
             Some(channel) => ShapeRule { names, from: [(channel, 1.0)].into(), ..ShapeRule::default() },
             None => ShapeRule { names, shows: self.mix.clone(), ..ShapeRule::default() },
-        }
-    }
-
-    /// The channel that it is, if it is one.
-    pub fn channel(&self) -> Option<FaceChannel> {
-        match self.mix.iter().next() {
-            Some((channel, _)) if self.mix.len() == 1 => Some(*channel),
-            _ => None,
         }
     }
 }
@@ -119,7 +113,7 @@ impl FaceFit<'_> {
             if whole < STILL {
                 continue;
             }
-            let mix = mix(&mut solver, &known, &moved, whole);
+            let (mix, channel) = mix(&mut solver, &known, &moved, whole);
             for (channel, weight) in &mix {
                 if let Some(known) = known.iter().find(|known| known.channel == *channel) {
                     moved.iter_mut().zip(&known.moved).for_each(|(moved, known)| *moved -= *known * *weight);
@@ -132,30 +126,28 @@ impl FaceFit<'_> {
                 mesh: part.node.clone(),
                 shape: name.unwrap_or_else(|| unnamed_shape(&part.node, shape)),
                 mix,
+                channel,
                 confidence,
             });
         }
     }
 }
 
-/// The mix of channels that comes closest.
-fn mix(solver: &mut BoundedSolver, known: &[Known], moved: &[Vec3], whole: f64) -> ChannelMix {
+/// The mix of channels that comes closest, and the one that does nearly as well.
+fn mix(solver: &mut BoundedSolver, known: &[Known], moved: &[Vec3], whole: f64) -> (ChannelMix, Option<FaceChannel>) {
     let count = known.len();
     let towards: Vec<f64> = known.iter().map(|known| dot(&known.moved, moved)).collect();
     let right: Vec<f64> = towards.iter().zip(known).map(|(towards, known)| towards - COST * known.own).collect();
     let mut found = vec![0.0; count];
     let mut active = ActiveSet::all_free(count);
     if solver.solve(&right, &vec![0.0; count], &vec![MOST; count], &mut active, &mut found).is_err() {
-        return ChannelMix::new();
+        return (ChannelMix::new(), None);
     }
     let together: f64 = found.iter().zip(&towards).map(|(weight, towards)| weight * towards).sum::<f64>() / whole;
     // What the best one explains by itself.
     let alone = |index: usize| towards[index].max(0.0).powi(2) / (known[index].own * whole);
     let best = (0..count).max_by(|a, b| alone(*a).total_cmp(&alone(*b)));
-    if let Some(best) = best.filter(|best| alone(*best) >= f64::from(ALONE) * together) {
-        let weight = (towards[best] / known[best].own).clamp(0.0, MOST) as f32;
-        return [(known[best].channel, weight)].into();
-    }
+    let best = best.filter(|best| alone(*best) >= f64::from(ALONE) * together).map(|best| known[best].channel);
     let all = known.iter().zip(&found).map(|(known, weight)| (known.channel, *weight as f32));
-    all.filter(|(_, weight)| *weight >= LEAST).collect()
+    (all.filter(|(_, weight)| *weight >= LEAST).collect(), best)
 }

@@ -73,7 +73,7 @@ impl FaceFit<'_> {
                 ask(what(&format!("{:.0} % of what it does", shape.confidence * 100.0)));
                 continue;
             }
-            if let Some(channel) = shape.channel() {
+            if let Some(channel) = shape.channel {
                 if !has.insert((shape.mesh.clone(), channel)) {
                     ask(what("as another shape does"));
                     continue;

@@ -62,7 +62,7 @@ fn shapes_without_names_are_told_by_what_they_do() {
         .unwrap();
     for shape in found.explained.iter().filter(|shape| shape.mesh == "face") {
         let index: usize = shape.shape.strip_prefix("face#").unwrap().parse().unwrap();
-        let channel = shape.channel().unwrap_or_else(|| panic!("{} is {:?}", names[index], shape.mix));
+        let channel = shape.channel.unwrap_or_else(|| panic!("{} is {:?}", names[index], shape.mix));
         assert_eq!(channel.name(), names[index], "{}", shape.confidence);
     }
     // The profile survives being written, and the character speaks by it as by its names.
@@ -197,4 +197,49 @@ fn a_line_spoken_silently_says_how_far_the_mouth_opens_and_whether_lips_meet() {
     let adjusted = fit.range(&mut binding, &rig, &poses).unwrap();
     println!("{adjusted:?}");
     assert!((adjusted.opening_mm / adjusted.wanted_opening_mm - 1.0).abs() < 0.15, "{adjusted:?}");
+}
+
+#[test]
+fn visemes_are_measured_and_what_is_not_certain_is_asked() {
+    let template = ben();
+    let builtin: Vec<&RigProfile> = RigProfile::builtin().iter().collect();
+    let oculus = builtin.iter().find(|profile| profile.name.starts_with("Oculus")).unwrap();
+    let family = variants::as_family(&default_glb(), oculus, |_| true);
+    // Beside the visemes a shape that is nothing a face does.
+    let mut glb = family;
+    let file = open_gltf(&glb.to_bytes()).unwrap();
+    let mesh = file.meshes().find(|mesh| mesh.name() == Some("face")).unwrap();
+    let counts: Vec<usize> =
+        mesh.primitives().map(|part| part.get(&gltf::Semantic::Positions).unwrap().count()).collect();
+    let index = mesh.index();
+    for (part, count) in counts.into_iter().enumerate() {
+        let noise = |vertex: usize, axis: usize| ((vertex * 7919 + axis * 104_729) % 1000) as f32 * 1e-5 - 5e-3;
+        let moved: Vec<glam::Vec3> =
+            (0..count).map(|v| glam::Vec3::new(noise(v, 0), noise(v, 1), noise(v, 2))).collect();
+        let target = json!({"POSITION": glb.push_vectors(&moved), "NORMAL": glb.push_vectors(&moved)});
+        glb.json["meshes"][index]["primitives"][part]["targets"].as_array_mut().unwrap().push(target);
+    }
+    glb.json["meshes"][index]["extras"]["targetNames"].as_array_mut().unwrap().push(json!("crumple"));
+    glb.json["meshes"][index]["weights"].as_array_mut().unwrap().push(json!(0.0));
+    let bytes = glb.to_bytes();
+    let file = open_gltf(&bytes).unwrap();
+    let head = Geometry::read(&file).unwrap();
+    let fit = template.fit(&head).unwrap();
+    let (_, report) = bind(&rig_of(&file), &builtin);
+    let found = fit.profile("measured", &report, &builtin);
+    let [question] = found.questions.as_slice() else { panic!("{:?}", found.questions) };
+    assert!(question.what.contains("`crumple`") && question.what.contains("not bound"), "{question}");
+    assert!(!found.profile.shapes.iter().any(|rule| rule.names.contains(&"crumple".to_owned())));
+    // What a viseme shows here is about what the family says it shows.
+    let aa = |profile: &RigProfile| {
+        let rule = profile.shapes.iter().find(|rule| rule.names.iter().any(|name| name == "viseme_aa")).unwrap();
+        rule.shows.get(&FaceChannel::JawOpen).copied().unwrap_or(0.0)
+    };
+    let (measured, said) = (aa(&found.profile), aa(oculus));
+    assert!(measured != said && (measured - said).abs() < 0.25 * said, "{measured} beside {said}");
+    let mut bound = Head::with(&bytes, &[&[&found.profile], builtin.as_slice()].concat());
+    assert_eq!(bound.report.profiles[0].1, "measured");
+    let (largest, mean, _) = lip_error(&mut bound, Mat4::IDENTITY, &spoken());
+    println!("measured visemes: {largest:.3} mm, {mean:.3} mm");
+    assert!(largest < 1.5, "{largest} mm");
 }
