@@ -277,3 +277,48 @@ fn bind_says_what_a_character_offers_and_fails_where_nothing_would_speak() {
     fails(&talkie(&["bind", ada, "--profile", &profile]).output().unwrap(), 1, &["ours.rig.ron", "line 1, column 7"]);
     fails(&talkie(&["bind", "nobody.vrm"]).output().unwrap(), 1, &["nobody.vrm"]);
 }
+
+#[test]
+fn transfer_gives_a_head_shapes_and_says_why_it_cannot() {
+    let folder = tempfile::tempdir().unwrap();
+    let character = |name: &str| assets().join(format!("characters/{name}.glb")).to_str().unwrap().to_owned();
+    let (ada, ben) = (character("ada"), character("ben"));
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    // Ben without shapes.
+    let mut glb = talkie::retarget::Glb::parse(&fs::read(&ben).unwrap()).unwrap();
+    for mesh in glb.json["meshes"].as_array_mut().unwrap() {
+        mesh.as_object_mut().unwrap().retain(|key, _| key != "weights" && key != "extras");
+        for primitive in mesh["primitives"].as_array_mut().unwrap() {
+            primitive.as_object_mut().unwrap().retain(|key, _| key != "targets");
+        }
+    }
+    fs::write(at("bare.glb"), glb.to_bytes()).unwrap();
+    let output = talkie(&["transfer", &at("bare.glb"), "--from", &ada, "-o", &at("given.glb")]).output().unwrap();
+    succeeds(&output, &["100 % of the template's face", "coverage    100 %"]);
+    succeeds(&talkie(&["bind", &at("given.glb")]).output().unwrap(), &["face / jawOpen: follows 1 jawOpen"]);
+    // Its opening is measured, and the profile that comes of it is read again.
+    let voice = assets().join("voices/01_ada.ogg");
+    let range = ["bind", &at("given.glb"), "--geometry", "--from", &ada, "--range", "--voice", voice.to_str().unwrap()];
+    let mut command = talkie(&range);
+    command.args(["-o", &at("given.rig.ron")]).env("TALKIE_MODEL", assets().join("models/voice"));
+    succeeds(&command.output().unwrap(), &["opening     ", "gains       jaw "]);
+    succeeds(
+        &talkie(&["bind", &at("given.glb"), "--profile", &at("given.rig.ron")]).output().unwrap(),
+        &["mouth       given"],
+    );
+    // What is no head.
+    fs::write(at("text.glb"), "no glTF").unwrap();
+    fails(
+        &talkie(&["transfer", &at("text.glb"), "--from", &ada, "-o", &at("x.glb")]).output().unwrap(),
+        1,
+        &["text.glb"],
+    );
+    let bare = at("bare.glb");
+    fails(
+        &talkie(&["transfer", &ben, "--from", &bare, "-o", &at("x.glb")]).output().unwrap(),
+        1,
+        &["cannot be a template"],
+    );
+    fails(&talkie(&["bind", &ben, "--range"]).output().unwrap(), 2, &["--geometry"]);
+    assert!(!folder.path().join("x.glb").exists());
+}
