@@ -4,6 +4,7 @@
 
 use std::{
     env,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::{Command, ExitCode},
     sync::OnceLock,
@@ -47,7 +48,8 @@ fn main() -> ExitCode {
         "train" => train(&rest),
         "ci" => ci(),
         "" | "help" | "--help" | "-h" => {
-            println!("{HELP}");
+            // Who reads it may have seen enough.
+            let _ = writeln!(io::stdout(), "{HELP}");
             Ok(())
         }
         other => Err(format!("unknown task `{other}`\n\n{HELP}")),
