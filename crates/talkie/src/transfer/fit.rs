@@ -5,6 +5,7 @@ use glam::{Mat3, Vec3};
 use super::{
     FaceTemplate, Head, TransferError,
     deformation::{Deformer, changes},
+    head::{Part, normals_of},
     registration::{Index, Similarity, Surface, TURNED, align, drape, index_of},
 };
 use crate::animation::FaceChannel;
@@ -93,10 +94,7 @@ impl FaceTemplate {
         }
         let most = hits.iter().copied().max().unwrap_or(0);
         let skin: Vec<bool> = hits.iter().map(|hits| *hits > 0 && *hits as f32 >= SKIN * most as f32).collect();
-        let mut outside = vec![false; head.points.len()];
-        for (part, _) in head.parts.iter().zip(&skin).filter(|(_, skin)| **skin) {
-            part.points.iter().for_each(|point| outside[*point as usize] = true);
-        }
+        let outside = points_of(head, &skin);
         let surface = Surface::new(head, &place, TURNED.1, |point| outside[point]);
         let (draped, found) = drape(self, &surface);
         let (lying, count) =
@@ -105,24 +103,41 @@ impl FaceTemplate {
         if confidence < NEEDED {
             return Err(no_face(confidence));
         }
+        let skin = self.skin(head, &surface, &skin, &draped);
+        let others = self.others(head, &surface, &draped, &skin);
+        let carried = (0..self.channels.len()).map(|channel| self.carried(head, channel, &skin, &others)).collect();
+        let channels = self.channels.iter().map(|(channel, _)| *channel).collect();
+        let normals = normals_of(&draped, &self.triangles);
+        let lip = |lip: u32| {
+            let lip = lip as usize;
+            surface.closest(draped[lip], normals[lip], COUNTERPART, 0.0).map(|(point, _)| point as u32)
+        };
+        let [upper, lower] = self.lips.map(lip);
+        let lips = [upper.ok_or(no_face(confidence))?, lower.ok_or(no_face(confidence))?];
+        Ok(FaceFit { template: self, head, lips, place, channels, carried, confidence })
+    }
+
+    /// How the skin of a head follows that of the draped template; `outer` are the parts that it is made of, but for the lining of the mouth.
+    fn skin(&self, head: &Head, surface: &Surface, outer: &[bool], draped: &[Vec3]) -> Skin {
+        let outside = points_of(head, outer);
         // What is sewn to it and lies there is of it, too: the lining of the mouth.
         let (least, most) =
             self.points.iter().fold((Vec3::MAX, Vec3::MIN), |(a, b), point| (a.min(*point), b.max(*point)));
         let is_there = |part: usize| {
             let points = &head.parts[part].points;
-            let inside = points.iter().map(|point| all.points[*point as usize]);
+            let inside = points.iter().map(|point| surface.points[*point as usize]);
             2 * inside.filter(|at| at.cmpge(least).all() && at.cmple(most).all()).count() > points.len()
         };
-        let sewn = |part: usize| (0..skin.len()).any(|other| skin[other] && head.is_sewn(part, other));
-        let lining: Vec<bool> = (0..skin.len()).map(|part| !skin[part] && is_there(part) && sewn(part)).collect();
+        let sewn = |part: usize| (0..outer.len()).any(|other| outer[other] && head.is_sewn(part, other));
+        let lining: Vec<bool> = (0..outer.len()).map(|part| !outer[part] && is_there(part) && sewn(part)).collect();
         let has_lining = lining.contains(&true);
-        let skin: Vec<bool> = skin.iter().zip(&lining).map(|(skin, lining)| *skin || *lining).collect();
+        let parts: Vec<bool> = outer.iter().zip(&lining).map(|(outer, lining)| *outer || *lining).collect();
         // The skin alone, numbered anew.
         let mut number = vec![u32::MAX; head.points.len()];
         let mut points: Vec<u32> = Vec::new();
         let mut triangles = Vec::new();
         let mut inner = Vec::new();
-        for (corners, part) in head.triangles.iter().zip(&head.owners).filter(|(_, part)| skin[**part as usize]) {
+        for (corners, part) in head.triangles.iter().zip(&head.owners).filter(|(_, part)| parts[**part as usize]) {
             inner.push(lining[*part as usize]);
             triangles.push(corners.map(|corner| {
                 let number = &mut number[corner as usize];
@@ -141,9 +156,9 @@ impl FaceTemplate {
         };
         let centre =
             |places: &[Vec3], corners: &[u32; 3]| corners.iter().map(|c| places[*c as usize]).sum::<Vec3>() / 3.0;
-        let faces: Vec<Vec3> = self.triangles.iter().map(|corners| normal_of(&draped, corners)).collect();
+        let faces: Vec<Vec3> = self.triangles.iter().map(|corners| normal_of(draped, corners)).collect();
         let centres =
-            index_of(self.triangles.iter().enumerate().map(|(i, corners)| (i as u32, centre(&draped, corners))));
+            index_of(self.triangles.iter().enumerate().map(|(i, corners)| (i as u32, centre(draped, corners))));
         // Lining goes with lining, where the head tells it from the rest.
         let is_like = |lining: bool, inner: bool| !has_lining || lining == inner;
         let counterparts = triangles
@@ -157,7 +172,7 @@ impl FaceTemplate {
                 near_facing(&centres, centre(&places, corners), counts)
             })
             .collect();
-        let draped_normals = super::head::normals_of(&draped, &self.triangles);
+        let draped_normals = normals_of(draped, &self.triangles);
         let template_points = index_of(draped.iter().enumerate().map(|(i, p)| (i as u32, *p)));
         let near = places
             .iter()
@@ -170,17 +185,7 @@ impl FaceTemplate {
             })
             .collect();
         let deformer = Deformer::new(&places, triangles);
-        let skin = Skin { parts: skin, number, places, deformer, counterparts, near };
-        let others = self.others(head, &surface, &draped, &skin);
-        let carried = (0..self.channels.len()).map(|channel| self.carried(head, channel, &skin, &others)).collect();
-        let channels = self.channels.iter().map(|(channel, _)| *channel).collect();
-        let lip = |lip: u32| {
-            let lip = lip as usize;
-            surface.closest(draped[lip], draped_normals[lip], COUNTERPART, 0.0).map(|(point, _)| point as u32)
-        };
-        let [upper, lower] = self.lips.map(lip);
-        let lips = [upper.ok_or(no_face(confidence))?, lower.ok_or(no_face(confidence))?];
-        Ok(FaceFit { template: self, head, lips, place, channels, carried, confidence })
+        Skin { parts, number, places, deformer, counterparts, near }
     }
 
     /// What is not skin follows what it is most like: the skin it sits on, or a part of the template that lies there.
@@ -197,7 +202,7 @@ impl FaceTemplate {
         let distance = |index: &Index, at: Vec3| {
             index.nearest_neighbor_iter_with_distance_2(at.to_array()).next().map_or(f32::MAX, |(_, distance)| distance)
         };
-        let follow = |(part, is_skin): (&super::head::Part, &bool)| {
+        let follow = |(part, is_skin): (&Part, &bool)| {
             if *is_skin {
                 return Follow::Still;
             }
@@ -233,7 +238,7 @@ impl FaceTemplate {
         let is_still = moved.iter().all(|moved| *moved == Vec3::ZERO);
         let of_skin = if is_still { towards } else { skin.deformer.solve(&of_triangles, &towards) };
         let of_point = |point: &u32| of_skin.get(skin.number[*point as usize] as usize).copied().unwrap_or(Vec3::ZERO);
-        let part = |((part, is_skin), follow): ((&super::head::Part, &bool), &Follow)| match follow {
+        let part = |((part, is_skin), follow): ((&Part, &bool), &Follow)| match follow {
             _ if *is_skin => Some(part.points.iter().map(of_point).collect()),
             Follow::Still => None,
             Follow::Skin(near) => Some(near.iter().map(|shares| blend(shares, &of_skin)).collect()),
@@ -244,6 +249,15 @@ impl FaceTemplate {
         };
         head.parts.iter().zip(&skin.parts).zip(others).map(part).collect()
     }
+}
+
+/// Which points are of some parts of a head.
+fn points_of(head: &Head, parts: &[bool]) -> Vec<bool> {
+    let mut all = vec![false; head.points.len()];
+    for (part, _) in head.parts.iter().zip(parts).filter(|(_, is_meant)| **is_meant) {
+        part.points.iter().for_each(|point| all[*point as usize] = true);
+    }
+    all
 }
 
 /// The closest of some triangles that counts.

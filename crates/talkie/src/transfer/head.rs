@@ -144,8 +144,7 @@ impl Head {
         }
         // Joints say where it looks.
         let profiles: Vec<&RigProfile> = RigProfile::builtin().iter().collect();
-        let (binding, report) = bind(&rig, &profiles);
-        drop(binding);
+        let (_, report) = bind(&rig, &profiles);
         let found = |joint: Joint| {
             let bound = report.joints.iter().find(|bound| bound.joint == joint)?;
             rig.nodes.iter().position(|node| node.name == bound.node)

@@ -110,8 +110,8 @@ impl FaceFit<'_> {
 }
 
 impl RangeFit {
-    /// Puts the gains into the profile of the character, at the rules of the shapes that are `jawOpen` and `mouthClose` and at the joint of the jaw; ranges grow as far.
-    /// Postures (visemes) are left as they are.
+    /// Puts the gains into the profile of the character, at the rules of the shapes that are `jawOpen` and `mouthClose` and at the joint of
+    /// the jaw; ranges grow as far. Postures (visemes) are left as they are.
     pub fn adjust(&self, profile: &mut RigProfile) {
         for (channel, gain) in
             [(FaceChannel::JawOpen, self.jaw_gain), (FaceChannel::MouthClose, self.jaw_gain * self.close_gain)]
