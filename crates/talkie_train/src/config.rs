@@ -12,7 +12,7 @@ use talkie::model::features::LogMelConfig;
 pub struct Recipe {
     /// Name of the model in its bundle.
     pub name: String,
-    /// Start of every random sequence.
+    /// Start of every random sequence that makes the corpus.
     pub seed: u64,
     /// Folder of the corpus, checkpoints and scores.
     pub folder: PathBuf,
@@ -102,6 +102,8 @@ const fn one() -> usize {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingRecipe {
+    /// Start of every random sequence of learning: the network's first weights, and what is heard when and how.
+    pub seed: u64,
     /// Sequences per step.
     pub batch: usize,
     /// Length of a sequence in feature frames (20 ms).

@@ -25,7 +25,7 @@ fn numbers(seed: u64) -> Vec<f32> {
     let folder = tempfile::tempdir().expect("a folder");
     let mut recipe = Recipe::shipped().expect("the shipped recipe is valid");
     recipe.folder = folder.path().into();
-    recipe.seed = seed;
+    recipe.training.seed = seed;
     recipe.network.channels = 8;
     recipe.network.dilations = vec![1, 2];
     recipe.training.frames = 60;

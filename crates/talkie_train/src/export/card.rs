@@ -46,12 +46,12 @@ pub fn model_card(
          (`crates/talkie_train/corpus/sentences.py`). When each phone is spoken, say flite, espeak-ng and \
          festival\nthemselves, and for the others a forced alignment (`corpus/align.py`); constant delays are measured on the sound\n\
          (`talkie_train check`). A teacher of dominance functions (Cohen and Massaro 1993) turns phones into the motion to learn.\n\
-         Noise, babble, rooms, microphones, codecs, overload, levels, breath and changes of voice up to a whisper are added on the fly.\n\n## Training\n\n{} steps{start} of {} sequences of {:.0} s, {:.0} minutes{}{}; kept: the running\n\
+         Noise, babble, rooms, microphones, codecs, overload, levels, breath and changes of voice up to a whisper are added on the fly.\n\n## Training\n\n{} steps{start} of {} sequences of {:.0} s, {}{}{}; kept: the running\n\
          mean of the weights at step {}, loss on held-out speech {}.\n\n## Figures\n",
         progress.step,
         recipe.training.batch,
         recipe.training.frames as f64 * recipe.features.hop as f64 / RATE,
-        progress.seconds / 60.0,
+        duration(progress.seconds),
         if progress.hardware.is_empty() { "" } else { " on " },
         progress.hardware,
         best.map_or(progress.step, |best| best.step),
@@ -85,4 +85,9 @@ pub fn model_card(
          (blinks, nods\nand gaze are another layer). Singing and shouting were not trained on. Several voices at once give the motion of the louder one.\n",
     );
     card
+}
+
+/// How long learning took, in the unit that reads best.
+fn duration(seconds: f64) -> String {
+    if seconds < 120.0 { format!("{seconds:.0} seconds") } else { format!("{:.0} minutes", seconds / 60.0) }
 }

@@ -32,7 +32,7 @@ impl Normalisation {
             .into_par_iter()
             .map(|index| {
                 let sequence = augmenter.sequence(
-                    recipe.seed ^ 0xAAAA_0000 ^ index,
+                    recipe.training.seed ^ 0xAAAA_0000 ^ index,
                     recipe.training.frames,
                     recipe.features.hop,
                     recipe.features.bands,
@@ -114,7 +114,8 @@ impl<'a> Batches<'a> {
         let mut batch = Batch { count, ..Batch::default() };
         for item in 0..count as u64 {
             // Fibonacci hashing spreads neighbouring indices over all seeds.
-            let seed = (self.recipe.seed << 48) ^ (index * count as u64 + item).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let seed =
+                (self.recipe.training.seed << 48) ^ (index * count as u64 + item).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             self.append(seed, &mut batch)?;
         }
         Ok(batch)

@@ -151,7 +151,7 @@ pub fn train(run: &Run<'_>, variant: &Variant) -> Result<Progress, TrainingError
     let judge = Augmenter::new(&recipe.augment, &corpus.validation, &shares);
     let folder = recipe.checkpoint(&variant.name);
     let device = device.clone().autodiff();
-    device.seed(recipe.seed);
+    device.seed(recipe.training.seed);
     let fresh = SpeechNetwork::new(recipe, &device);
     let optimiser = AdamWConfig::new()
         .with_weight_decay(recipe.training.weight_decay)
