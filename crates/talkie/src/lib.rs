@@ -28,7 +28,7 @@
 //! | [`audio`] | decoding, resampling to 16 kHz mono, the feed of one speech; gate and gain of a microphone |
 //! | [`model`] | bundles (`model.json` and a network), features, the network families |
 //! | `inference` (feature `ort`) | finding ONNX Runtime, falling back to tract, sessions |
-//! | [`animation`] | channels, poses, tracks, hints of a speech engine; the animator and the solve of the official networks |
+//! | [`animation`] | channels, poses, tracks and their files, hints of a speech engine; the animator and the solve of the official networks |
 //! | [`emotion`] | what a classifier hears, and the emotions of a face over time |
 //! | [`retarget`] | which shape and joint of a rig answers to which channel, and the report about it |
 //! | `transfer` (feature `transfer`) | by geometry: shapes for a head that has none, meaning for shapes with unknown names |

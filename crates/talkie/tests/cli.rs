@@ -85,7 +85,11 @@ fn bad_input_ends_with_a_reason_and_a_code() {
     let out = folder.path().join("x.csv");
     let out = out.to_str().unwrap();
     fails(&talkie(&["animate", "nowhere.wav", "-o", out]).output().unwrap(), 1, &["nowhere.wav"]);
-    fails(&talkie(&["animate", &input, "-o", "x.fbx"]).output().unwrap(), 1, &["x.fbx", ".csv or .json"]);
+    fails(
+        &talkie(&["animate", &input, "-o", "x.fbx"]).output().unwrap(),
+        1,
+        &["x.fbx", ".facetrack, .csv, .json or .glb"],
+    );
     fails(
         &talkie(&["animate", &input, "-o", out, "--model", "/nowhere"]).output().unwrap(),
         1,

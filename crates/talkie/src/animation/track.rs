@@ -122,6 +122,11 @@ impl FaceTrack {
         self.rate
     }
 
+    /// Index of the first frame that is kept, or that will be.
+    pub fn start_frame(&self) -> u64 {
+        self.first
+    }
+
     /// Time in seconds of the first frame that is kept, or that will be.
     pub fn start_seconds(&self) -> f64 {
         self.rate.seconds(self.first)
@@ -185,10 +190,11 @@ impl FaceTrack {
 
     /// The same motion at another frame rate, interpolated, over the same time.
     pub fn resampled(&self, rate: FrameRate) -> Self {
-        let last = self.rate.seconds(self.end_frame().saturating_sub(1));
-        let count = if self.is_empty() { 0 } else { (last * rate.hertz() + 1e-9).floor() as u64 + 1 };
-        let frames = (0..count).map(|frame| self.sample_seconds(rate.seconds(frame))).collect();
-        Self { rate, first: 0, frames }
+        let frame = |seconds: f64| seconds * rate.hertz();
+        let first = (frame(self.start_seconds()) - 1e-9).ceil().max(0.0) as u64;
+        let last = frame(self.rate.seconds(self.end_frame().saturating_sub(1)));
+        let end = if self.is_empty() { first } else { (last + 1e-9).floor() as u64 + 1 };
+        Self { rate, first, frames: (first..end).map(|frame| self.sample_seconds(rate.seconds(frame))).collect() }
     }
 
     /// Names of all columns of an exported track: 52 ARKit names, 16 tongue names, then the joints.
@@ -333,6 +339,11 @@ mod tests {
         fn resampling_keeps_the_motion(rate in 10_u32..120, at in 0.0_f64..0.9) {
             let track = ramp(FrameRate::per_second(50), 51);
             prop_assert!((jaw(&track.resampled(FrameRate::per_second(rate)), at) - at as f32).abs() < 1e-5);
+            let mut late = track;
+            late.forget_before(0.5);
+            let late = late.resampled(FrameRate::per_second(rate));
+            prop_assert!((0.5..0.5 + 1.0 / f64::from(rate)).contains(&(late.start_seconds() + 1e-9)));
+            prop_assert!((jaw(&late, at.max(0.6)) - at.max(0.6) as f32).abs() < 1e-5);
         }
     }
 }

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use super::alignment::LONGEST_SECONDS;
-use crate::animation::{FaceChannel, FaceTrack};
+use crate::animation::{FaceChannel, FaceTrack, Table, TableError, TableRow};
 use crate::retarget::match_shape;
 
 /// The motion of some channels over time, as the score reads it. A channel that is not there counts as 0.
@@ -44,122 +44,28 @@ pub enum CurvesError {
     /// A curve is given twice.
     #[error("{0} is given twice")]
     Twice(FaceChannel),
-    /// The CSV has no column with the time.
-    #[error("no column `time` (or t, times, timecode, time_seconds) among {found:?}")]
-    NoTime {
-        /// The first columns that are there.
-        found: Vec<String>,
-    },
+    /// The CSV cannot be read.
+    #[error(transparent)]
+    Table(#[from] TableError),
     /// The CSV has no column `jawOpen`, so it is no face that speaks.
     #[error("no column `jawOpen`")]
     NoJawOpen,
-    /// A row of the CSV is shorter than its first row.
-    #[error("line {line} has {cells} cells for {columns} columns")]
-    Row {
-        /// Which line, from 1.
-        line: usize,
-        /// How many cells it has.
-        cells: usize,
-        /// How many columns there are.
-        columns: usize,
-    },
-    /// A cell of the CSV is not a number; times are seconds or time codes.
-    #[error("line {line}: {cell:?} in column `{column}` is not a number")]
-    Cell {
-        /// Which line, from 1.
-        line: usize,
-        /// In which column.
-        column: String,
-        /// What is there.
-        cell: String,
-    },
-}
-
-/// Names of the column with the time, best first, without marks and in small letters.
-const TIME_COLUMNS: [&str; 5] = ["time", "t", "times", "timecode", "timeseconds"];
-
-fn plain(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
-}
-
-/// A time code of Live Link Face in seconds: `HH:MM:SS:FF.sss`.
-fn timecode(cell: &str) -> Option<f64> {
-    let parts: Vec<f64> = cell.split([':', ';']).map(|part| part.parse().ok()).collect::<Option<_>>()?;
-    let [hours, minutes, seconds, frames] = parts[..] else { return None };
-    Some(hours * 3600.0 + minutes * 60.0 + seconds + frames / 60.0).filter(|seconds: &f64| seconds.is_finite())
 }
 
 impl ChannelCurves {
-    /// Reads a track from CSV, as `talkie animate` and many capture programs write it.
-    ///
-    /// The first row names the columns: one is `time` (or `t`, `times`, `timecode`, `time_seconds`) in seconds, or in time
-    /// codes as Live Link Face writes them (`HH:MM:SS:FF.sss` at 60 frames a second, counted from the first row), the
-    /// others are channels by their ARKit names, whatever the notation (`jawOpen`, `JawOpen`, `jaw_open`,
-    /// `mouthPress_L`). Other columns are ignored, and so are lines that begin with `#`. An empty cell or one that says
-    /// `nan` counts as 0. Rows may come in any order.
+    /// Reads the channels of a table as [`FaceTrack::from_csv`] does, at the times that it has; what is not a channel is ignored.
     ///
     /// # Errors
     /// No time or no `jawOpen`, a short row, a cell that is no number, or what [`new`](Self::new) refuses.
     pub fn from_csv(text: &str) -> Result<Self, CurvesError> {
-        let cells = |line: &'_ str| -> Vec<String> {
-            line.split(',').map(|cell| cell.trim().trim_matches('"').to_owned()).collect()
-        };
-        let mut lines = text
-            .trim_start_matches('\u{feff}')
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
-        let head = lines.next().map(|(_, line)| cells(line)).unwrap_or_default();
-        let time = TIME_COLUMNS
-            .iter()
-            .find_map(|name| head.iter().position(|column| plain(column) == *name))
-            .ok_or_else(|| CurvesError::NoTime { found: head.iter().take(5).cloned().collect() })?;
-        let channels: Vec<(usize, FaceChannel)> = head
-            .iter()
-            .enumerate()
-            .filter_map(|(index, column)| Some((index, match_shape(column).channel()?)))
-            .collect();
-        if !channels.iter().any(|(_, channel)| *channel == FaceChannel::JawOpen) {
+        let Table { keys, rows, .. } = Table::read(text, |name| match_shape(name).channel())?;
+        if !keys.contains(&FaceChannel::JawOpen) {
             return Err(CurvesError::NoJawOpen);
         }
-        let mut rows: Vec<(f64, Vec<f64>)> = Vec::new();
-        let mut coded = false;
-        for (index, line) in lines {
-            let (line, row) = (index + 1, cells(line));
-            // A column of time codes says so, and holds nothing else.
-            let named = rows.is_empty() && plain(&head[time]) == "timecode";
-            coded |= named && row.get(time).is_some_and(|cell| cell.contains(':'));
-            if row.len() < head.len() {
-                return Err(CurvesError::Row { line, cells: row.len(), columns: head.len() });
-            }
-            let number = |column: usize| match row[column].parse::<f64>() {
-                Ok(number) if !number.is_infinite() => Ok(number),
-                _ => Err(CurvesError::Cell { line, column: head[column].clone(), cell: row[column].clone() }),
-            };
-            let weight = |column: usize| match number(column) {
-                _ if row[column].is_empty() => Ok(0.0),
-                Ok(number) if number.is_nan() => Ok(0.0),
-                other => other,
-            };
-            let weights = channels.iter().map(|(column, _)| weight(*column)).collect::<Result<_, _>>()?;
-            let moment = match coded {
-                true => timecode(&row[time]).ok_or_else(|| CurvesError::Cell {
-                    line,
-                    column: head[time].clone(),
-                    cell: row[time].clone(),
-                })?,
-                false => number(time)?,
-            };
-            rows.push((moment, weights));
-        }
-        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-        if coded {
-            let start = rows.first().map_or(0.0, |(time, _)| *time);
-            rows.iter_mut().for_each(|(time, _)| *time -= start);
-        }
-        let column = |index: usize| rows.iter().map(|(_, weights)| weights[index]).collect();
-        let columns = channels.iter().enumerate().map(|(index, (_, channel))| (*channel, column(index))).collect();
-        Self { times: rows.iter().map(|(time, _)| *time).collect(), columns }.checked()
+        let value = |row: &TableRow, index: usize| Some(row.values[index]).filter(|value| !value.is_nan());
+        let column = |index: usize| rows.iter().map(|row| value(row, index).unwrap_or(0.0)).collect();
+        let columns = keys.iter().enumerate().map(|(index, channel)| (*channel, column(index))).collect();
+        Self { times: rows.iter().map(|row| row.time).collect(), columns }.checked()
     }
 
     /// Curves over `times` (seconds, increasing), one value in 0..=1 per time and channel.

@@ -67,26 +67,15 @@ pub(crate) fn readable(accessor: &gltf::Accessor<'_>, blob: &[u8]) -> Option<()>
 /// What an opened glTF or VRM file offers to a face: all nodes of its scene (of the default one, or the first).
 pub fn rig_of(file: &gltf::Gltf) -> Rig<'_> {
     let mut rig = Rig::default();
-    let Some(scene) = file.default_scene().or_else(|| file.scenes().next()) else {
-        rig.problems.push("there is no scene in the file".into());
-        return rig;
-    };
+    let visited = visited(file, &mut rig.problems);
     let joints: std::collections::HashSet<usize> =
         file.skins().flat_map(|skin| skin.joints().map(|joint| joint.index()).collect::<Vec<_>>()).collect();
     let extensions = file.document.extensions().map(|map| serde_json::Value::Object(map.clone()));
     let vrm = extensions.as_ref().and_then(Vrm::from_extensions);
     // For every mesh of the rig: its node and its mesh in the file.
     let mut sources: Vec<(usize, usize)> = Vec::new();
-    let mut queue: VecDeque<(gltf::Node<'_>, Option<usize>)> = scene.nodes().map(|node| (node, None)).collect();
-    let mut seen = vec![false; file.nodes().len()];
-    while let Some((node, parent)) = queue.pop_front() {
-        // A node that is its own ancestor, in a file that may say anything.
-        if core::mem::replace(&mut seen[node.index()], true) {
-            rig.problems.push(format!("node {} has two parents", node.index()));
-            continue;
-        }
+    for (node, parent) in visited {
         let (translation, rotation, scale) = node.transform().decomposed();
-        let index = rig.nodes.len();
         let name = node.name().map_or_else(|| format!("node {}", node.index()), str::to_owned);
         rig.nodes.push(RigNode {
             name: name.clone(),
@@ -97,18 +86,42 @@ pub fn rig_of(file: &gltf::Gltf) -> Rig<'_> {
             bends_skin: joints.contains(&node.index()),
             part: vrm.as_ref().and_then(|vrm| vrm.part(node.index())),
         });
-        if let Some(mesh) = node.mesh() {
-            let count = mesh.primitives().map(|primitive| primitive.morph_targets().len()).max().unwrap_or(0);
-            if count > 0 {
-                sources.push((node.index(), mesh.index()));
-                let names = target_names(&mesh).unwrap_or_default();
-                rig.add_mesh(name, &names, count, displacements(mesh, file.blob.as_deref()));
-            }
+        if let Some((mesh, count)) = shaped(&node) {
+            sources.push((node.index(), mesh.index()));
+            let names = target_names(&mesh).unwrap_or_default();
+            rig.add_mesh(name, &names, count, displacements(mesh, file.blob.as_deref()));
         }
-        queue.extend(node.children().map(|child| (child, Some(index))));
     }
     rig.vrm = vrm.map(|vrm| vrm.placed(&sources));
     rig
+}
+
+/// The nodes of a file that are the nodes of its [`Rig`], in the same order, each with the place of the one above it.
+pub(super) fn visited<'a>(file: &'a gltf::Gltf, problems: &mut Vec<String>) -> Vec<(gltf::Node<'a>, Option<usize>)> {
+    let mut visited = Vec::new();
+    let Some(scene) = file.default_scene().or_else(|| file.scenes().next()) else {
+        problems.push("there is no scene in the file".into());
+        return visited;
+    };
+    let mut queue: VecDeque<(gltf::Node<'_>, Option<usize>)> = scene.nodes().map(|node| (node, None)).collect();
+    let mut seen = vec![false; file.nodes().len()];
+    while let Some((node, parent)) = queue.pop_front() {
+        // A node that is its own ancestor, in a file that may say anything.
+        if core::mem::replace(&mut seen[node.index()], true) {
+            problems.push(format!("node {} has two parents", node.index()));
+            continue;
+        }
+        queue.extend(node.children().map(|child| (child, Some(visited.len()))));
+        visited.push((node, parent));
+    }
+    visited
+}
+
+/// The mesh of a node and how many morph targets it has, if any.
+pub(super) fn shaped<'a>(node: &gltf::Node<'a>) -> Option<(gltf::Mesh<'a>, usize)> {
+    let mesh = node.mesh()?;
+    let count = mesh.primitives().map(|primitive| primitive.morph_targets().len()).max().unwrap_or(0);
+    (count > 0).then_some((mesh, count))
 }
 
 /// Reads the displacements of a mesh on demand, of all its primitives one after the other.

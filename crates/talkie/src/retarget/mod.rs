@@ -4,6 +4,8 @@
 //! [`Rig`] is what a character offers. [`bind`] brings them together: the [`Binding`] follows a pose in every frame, the
 //! [`BindingReport`] says in words what is bound, missing and doubtful.
 
+#[cfg(feature = "gltf")]
+mod animation;
 mod bind;
 #[cfg(feature = "gltf")]
 mod file;
@@ -22,6 +24,8 @@ mod shape;
 mod tests;
 mod vrm;
 
+#[cfg(feature = "gltf")]
+pub use animation::{AnimateGlbError, animate_glb};
 pub use bind::bind;
 #[cfg(feature = "gltf")]
 pub(crate) use file::readable;

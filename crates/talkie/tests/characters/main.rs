@@ -1,6 +1,7 @@
 //! Binding characters of every family, from their files.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod animation;
 #[cfg(feature = "transfer")]
 mod geometry;
 mod head;

@@ -45,12 +45,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let bytes = std::fs::read(&arguments.file).map_err(|error| Failure::at(&arguments.file, error))?;
     let file = open_gltf(&bytes).map_err(|reason| Failure::at(&arguments.file, reason))?;
-    let mut own = Vec::new();
-    for path in &arguments.profile {
-        let text = std::fs::read_to_string(path).map_err(|error| Failure::at(path, error))?;
-        own.push(RigProfile::parse(&text).map_err(|error| Failure::at(path, error))?);
-    }
-    let profiles: Vec<&RigProfile> = own.iter().chain(RigProfile::builtin()).collect();
+    let profiles = profiles(&arguments.profile)?;
+    let profiles: Vec<&RigProfile> = profiles.iter().collect();
     let rig = rig_of(&file);
     let (_, mut report) = bind(&rig, &profiles);
     let mut range = None;
@@ -120,6 +116,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     if report.can_speak() { Ok(()) } else { Err(Failure("nothing opens the mouth of this character".into())) }
+}
+
+/// The profiles of these files, and after them the built-in ones.
+pub(crate) fn profiles(own: &[PathBuf]) -> Result<Vec<RigProfile>, Failure> {
+    let read = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).map_err(|error| Failure::at(path, error))?;
+        RigProfile::parse(&text).map_err(|error| Failure::at(path, error))
+    };
+    let mut profiles = own.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    profiles.extend(RigProfile::builtin().iter().cloned());
+    Ok(profiles)
 }
 
 /// What the default model makes of a line, 25 poses a second.

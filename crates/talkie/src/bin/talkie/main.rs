@@ -35,7 +35,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Animate a sound file (WAV, FLAC, Ogg Vorbis, MP3): one row of channel weights and joints per frame.
+    /// Animate a sound file (WAV, FLAC, Ogg Vorbis, MP3): one row of channel weights and joints per frame, or an animation of a character.
+    ///
+    /// Turns tracks that are there already, captured ones too, into other files.
     Animate(animate::Arguments),
     /// Say which shapes and joints of a character a face would drive, what is missing, and what would help.
     ///

@@ -1,8 +1,7 @@
-//! `talkie animate`.
+//! From a sound to a track.
 
 use std::{
-    fs::File,
-    io::{BufWriter, Write},
+    fs::{self, File},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -10,38 +9,21 @@ use std::{
 use clap::ValueHint;
 use indicatif::{ProgressBar, ProgressStyle};
 use talkie::{
-    animation::{FaceTrack, FrameRate},
+    animation::{ContentHash, FaceTrack, FrameRate, TRACK_EXTENSION, TrackSource},
     audio::AudioReader,
     inference::Runtime,
     model::{EmotionModel, EmotionModelOptions, FaceModel, ModelOptions, SpeechOptions},
 };
 
+use super::{Animated, Arguments, FRAMES, ending};
 use crate::{Failure, model_folder};
 
 /// Sounds shorter than this many seconds need no progress bar.
 const LONG_SECONDS: f64 = 20.0;
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {
-    /// The sound file.
-    #[arg(value_hint = ValueHint::FilePath)]
-    input: PathBuf,
-    /// Where to write: a name ending in .csv or .json.
-    #[arg(short, long, value_hint = ValueHint::FilePath)]
-    output: PathBuf,
-    /// Folder of the model; default: TALKIE_MODEL, or assets/models/voice here or above the program.
-    #[arg(long, value_hint = ValueHint::DirPath)]
-    model: Option<PathBuf>,
-    /// Frames per second of the output; poses are interpolated.
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    fps: u32,
-    #[command(flatten)]
-    official: Official,
-}
-
 /// Only for bundles of Audio2Face-3D.
 #[derive(Debug, clap::Args)]
-struct Official {
+pub(super) struct Official {
     /// Poses per second that the network is asked for; default 25, or all that a diffusion network gives.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
     network_fps: Option<u32>,
@@ -66,43 +48,63 @@ fn emotion(text: &str) -> Result<(String, f32), String> {
     if (0.0..=1.0).contains(&strength) { Ok((name.to_owned(), strength)) } else { Err("a strength is 0 to 1".into()) }
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let write = match arguments.output.extension().and_then(|extension| extension.to_str()) {
-        Some("csv") => write_csv,
-        Some("json") => write_json,
-        _ => return Err(Failure::at(&arguments.output, "the name must end in .csv or .json")),
-    };
+/// Animates the input, at the rate that is asked for.
+pub(super) fn animate(arguments: &Arguments) -> Result<Animated, Failure> {
+    let (input, official) = (&arguments.input, &arguments.official);
     let runtime = Runtime::global();
     let options = ModelOptions {
-        frame_rate: arguments.official.network_fps.map(FrameRate::per_second),
-        threads: arguments.official.threads,
+        frame_rate: official.network_fps.map(FrameRate::per_second),
+        threads: official.threads,
         ..ModelOptions::default()
     };
     let folder = model_folder(arguments.model.as_deref())?;
-    let mut model = FaceModel::load_dir_with(folder, &options, runtime.clone())?;
-    let mut hearing = match &arguments.official.emotion_model {
+    let mut model = FaceModel::load_dir_with(&folder, &options, runtime.clone())?;
+    let mut hearing = match &official.emotion_model {
         None => None,
         Some(folder) => Some(EmotionModel::load_dir(folder, EmotionModelOptions::default(), runtime.clone())?),
     };
     let started = Instant::now();
-    let (track, seconds) = animate(&mut model, hearing.as_mut(), &arguments.official, &arguments.input)?;
+    let (track, seconds) = listen(&mut model, hearing.as_mut(), official, input)?;
     let took = started.elapsed().as_secs_f64();
-    let track = track.resampled(FrameRate::per_second(arguments.fps));
-    let file = File::create(&arguments.output).map_err(|error| Failure::at(&arguments.output, error))?;
-    let mut file = BufWriter::new(file);
-    write(&track, &mut file).and_then(|()| file.flush()).map_err(|error| Failure::at(&arguments.output, error))?;
-    eprintln!(
-        "{}: {} frames, {seconds:.2} s of sound in {took:.2} s (real-time factor {:.4}, {})",
-        arguments.output.display(),
-        track.len(),
-        took / seconds.max(1e-9),
-        runtime?.backend()
-    );
-    Ok(())
+    let source = match ending(&arguments.output).as_str() {
+        TRACK_EXTENSION => Some(TrackSource { sound: hash_of_file(input)?, model: hash_of_model(&folder, official)? }),
+        _ => None,
+    };
+    let rate = arguments.fps.unwrap_or(FRAMES);
+    Ok(Animated {
+        track: track.resampled(FrameRate::per_second(rate)),
+        source,
+        remark: format!(
+            "{seconds:.2} s of sound in {took:.2} s (real-time factor {:.4}, {})",
+            took / seconds.max(1e-9),
+            runtime?.backend()
+        ),
+    })
+}
+
+fn hash_of_file(path: &Path) -> Result<ContentHash, Failure> {
+    File::open(path).and_then(ContentHash::of_reader).map_err(|error| Failure::at(path, error))
+}
+
+/// The hash of all files of a model, or of two, by their names, and of what else makes a difference to what it says.
+fn hash_of_model(folder: &Path, official: &Official) -> Result<ContentHash, Failure> {
+    let settings = format!("{:?} {:?} {:?}", official.network_fps, official.identity, official.emotion);
+    let mut hashes = vec![ContentHash::of([settings.as_bytes()])];
+    for folder in [Some(folder), official.emotion_model.as_deref()].into_iter().flatten() {
+        let entries = fs::read_dir(folder).map_err(|error| Failure::at(folder, error))?;
+        let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        files.retain(|file| file.is_file());
+        files.sort();
+        for file in files {
+            let name = file.file_name().unwrap_or_default().as_encoded_bytes();
+            hashes.extend([ContentHash::of([name]), hash_of_file(&file)?]);
+        }
+    }
+    Ok(ContentHash::of(hashes.iter().map(|hash| hash.0.as_slice())))
 }
 
 /// Decodes and animates piece by piece, so that the length of the file does not matter. Gives the seconds of sound too.
-fn animate(
+fn listen(
     model: &mut FaceModel,
     mut hearing: Option<&mut EmotionModel>,
     official: &Official,
@@ -167,18 +169,4 @@ fn animate(
 fn progress_bar(seconds: f64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} s, {eta} left");
     ProgressBar::new(seconds as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-fn write_csv(track: &FaceTrack, file: &mut dyn Write) -> std::io::Result<()> {
-    write!(file, "time")?;
-    FaceTrack::columns().try_for_each(|name| write!(file, ",{name}"))?;
-    for (seconds, pose) in track.iter() {
-        write!(file, "\n{seconds:.6}")?;
-        FaceTrack::row(pose).try_for_each(|value| write!(file, ",{value:.5}"))?;
-    }
-    writeln!(file)
-}
-
-fn write_json(track: &FaceTrack, file: &mut dyn Write) -> std::io::Result<()> {
-    Ok(serde_json::to_writer(file, track)?)
 }
