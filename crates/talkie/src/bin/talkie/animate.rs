@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use talkie::{
     animation::{FaceTrack, FrameRate},
     audio::AudioReader,
-    inference::Runtime,
+    inference::{Device, Runtime},
     model::{EmotionModel, EmotionModelOptions, FaceModel, ModelOptions, SpeechOptions},
 };
 
@@ -35,6 +35,9 @@ pub(crate) struct Arguments {
     /// Frames per second of the output; poses are interpolated.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1000))]
     fps: u32,
+    /// Where networks compute: auto, cpu, tensorrt, cuda, directml, coreml, openvino or webgpu; default: as TALKIE_DEVICE says.
+    #[arg(long)]
+    device: Option<Device>,
     #[command(flatten)]
     official: Official,
 }
@@ -76,14 +79,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let options = ModelOptions {
         frame_rate: arguments.official.network_fps.map(FrameRate::per_second),
         threads: arguments.official.threads,
+        device: arguments.device,
         ..ModelOptions::default()
     };
     let folder = model_folder(arguments.model.as_deref())?;
     let mut model = FaceModel::load_dir_with(folder, &options, runtime.clone())?;
     let mut hearing = match &arguments.official.emotion_model {
         None => None,
-        Some(folder) => Some(EmotionModel::load_dir(folder, EmotionModelOptions::default(), runtime.clone())?),
+        Some(folder) => {
+            let options = EmotionModelOptions { device: arguments.device, ..EmotionModelOptions::default() };
+            Some(EmotionModel::load_dir(folder, options, runtime.clone())?)
+        }
     };
+    let hearing_passed_over = hearing.iter().flat_map(|hearing| hearing.network().passed_over());
+    for attempt in model.passed_over().iter().chain(hearing_passed_over) {
+        eprintln!("talkie: passed over {attempt}");
+    }
     let started = Instant::now();
     let (track, seconds) = animate(&mut model, hearing.as_mut(), &arguments.official, &arguments.input)?;
     let took = started.elapsed().as_secs_f64();
@@ -92,11 +103,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut file = BufWriter::new(file);
     write(&track, &mut file).and_then(|()| file.flush()).map_err(|error| Failure::at(&arguments.output, error))?;
     eprintln!(
-        "{}: {} frames, {seconds:.2} s of sound in {took:.2} s (real-time factor {:.4}, {})",
+        "{}: {} frames, {seconds:.2} s of sound in {took:.2} s (real-time factor {:.4}, {}, {})",
         arguments.output.display(),
         track.len(),
         took / seconds.max(1e-9),
-        runtime?.backend()
+        runtime?.backend(),
+        model.device()
     );
     Ok(())
 }
