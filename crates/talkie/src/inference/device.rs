@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Device {
-    /// The first that can be had, of those that this program was built for: TensorRT, CUDA, DirectML, CoreML, OpenVINO, WebGPU,
-    /// the CPU.
+    /// The first that can be had, of those that this program was built for: [`TensorRt`](Self::TensorRt), [`Cuda`](Self::Cuda),
+    /// [`DirectMl`](Self::DirectMl), [`CoreMl`](Self::CoreMl), [`OpenVino`](Self::OpenVino), [`WebGpu`](Self::WebGpu),
+    /// [`Cpu`](Self::Cpu).
     Auto,
     /// The processor. It is always there.
     Cpu,

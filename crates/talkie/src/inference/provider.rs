@@ -129,7 +129,10 @@ fn with_provider(builder: SessionBuilder, device: Device) -> Result<SessionBuild
         },
         #[cfg(feature = "openvino")]
         Device::OpenVino => add::<ort::ep::OpenVINO>(builder),
-        _ => Err("this program was built without it".into()),
+        _ => {
+            drop(builder);
+            Err("this program was built without it".into())
+        }
     }
 }
 
@@ -162,13 +165,12 @@ mod placement {
         let (mut parts, mut count) = (ptr::null(), 0);
         // SAFETY: the session is alive, and there is room for both answers.
         unsafe {
-            Error::result_from_status((api.Session_GetEpGraphAssignmentInfo)(session.ptr(), &mut parts, &mut count))?
-        };
+            Error::result_from_status((api.Session_GetEpGraphAssignmentInfo)(session.ptr(), &mut parts, &mut count))?;
+        }
         let (mut its, mut all) = (0, 0);
-        for part in (0..count).map(|index| {
+        for index in 0..count {
             // SAFETY: the engine gave an array of this length, which belongs to the session.
-            unsafe { *parts.add(index) }
-        }) {
+            let part = unsafe { *parts.add(index) };
             let mut name: *const c_char = ptr::null();
             let (mut nodes, mut len) = (ptr::null(), 0);
             // SAFETY: the part belongs to the session, which is alive; there is room for the answers.
