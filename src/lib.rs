@@ -48,6 +48,7 @@
 //! | `bevy_audio` | yes | plays the voice through `bevy_audio`, spatial if asked, and follows what is heard |
 //! | `bevy_kira_audio` | no | `voice::KiraVoicePlugin`: `bevy_kira_audio` plays clips |
 //! | `bevy_seedling` | no | `voice::SeedlingVoicePlugin`: `bevy_seedling` plays clips and streams |
+//! | `coreml`, `cuda`, `directml`, `openvino`, `tensorrt`, `webgpu` | no | lets networks compute there ([`Device`](talkie::inference::Device)) |
 //! | `default_model` | yes | embeds the default voice models, so that no file is needed beside the binary |
 //! | `inspector` | no | `inspector::FaceInspector` and `FaceInspectorPlugin`: faces at work in `bevy_egui` |
 //! | `microphone` | yes | captures microphones through `cpal` |

@@ -12,6 +12,7 @@ use std::{
 
 mod demo;
 mod document;
+mod gpu;
 mod onnxruntime;
 mod packages;
 
@@ -20,6 +21,7 @@ cargo xtask <task>
 
   demo [--headless]   two characters talk: in a window if there is a display, else as pictures and a video in target/demo
   test [ARGS..]       all tests; ARGS go to cargo test
+  test --gpu [ARGS..] only the tests of the GPU, with one in software: installs ONNX Runtime's WebGPU plugin and SwiftShader
   setup               only install what the other tasks need
   bench [ARGS..]      all benchmarks
   train [ARGS..]      makes the voice model from nothing; ARGS go to `talkie_train all`
@@ -27,8 +29,11 @@ cargo xtask <task>
 
 /// The features of the workspace that everything is built with. One set for all tasks: another would build half of the
 /// workspace once more.
-const FEATURES: &[&str] =
-    &["--features", "talkie/cli,bevy_talkie/bevy_kira_audio,bevy_talkie/bevy_seedling,bevy_talkie/inspector"];
+const FEATURES: &[&str] = &[
+    "--features",
+    "talkie/cli,bevy_talkie/bevy_kira_audio,bevy_talkie/bevy_seedling,bevy_talkie/inspector,\
+     bevy_talkie/coreml,bevy_talkie/cuda,bevy_talkie/directml,bevy_talkie/openvino,bevy_talkie/tensorrt,bevy_talkie/webgpu",
+];
 
 /// Why a task stopped.
 type Outcome = Result<(), String>;
@@ -42,7 +47,10 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let outcome = match task.as_str() {
         "demo" => demo::run(rest.iter().any(|argument| argument == "--headless")),
-        "test" => test(&rest),
+        "test" => match rest.split_first() {
+            Some((first, rest)) if first == "--gpu" => gpu::prepare().and_then(|gpu| gpu::test(&gpu, rest)),
+            _ => test(&rest),
+        },
         "setup" => setup(),
         "bench" => bench(&rest),
         "train" => train(&rest),
@@ -104,6 +112,10 @@ fn ci() -> Outcome {
     let lints = Lints { driver: clippy_driver()?, documents: env::current_exe().map_err(|error| error.to_string())? };
     LINTS.get_or_init(|| lints);
     test(&[])?;
+    match gpu::prepare() {
+        Ok(gpu) => gpu::test(&gpu, &[])?,
+        Err(reason) => eprintln!("xtask: no tests on a GPU in software: {reason}"),
+    }
     cargo(&["build", "--workspace", "--examples", "--benches"], &[], &[])?;
     demo::first_line()
 }
@@ -156,7 +168,11 @@ fn cargo_command(arguments: &[&str]) -> Command {
 
 /// Runs cargo with the features of the workspace; `more` goes before `--`, `passed_on` behind it.
 fn cargo(arguments: &[&str], passed_on: &[&str], more: &[String]) -> Outcome {
-    let mut command = cargo_command(arguments);
+    cargo_with(cargo_command(arguments), passed_on, more)
+}
+
+/// As [`cargo`], for a command that was begun elsewhere.
+fn cargo_with(mut command: Command, passed_on: &[&str], more: &[String]) -> Outcome {
     command.args(FEATURES).args(more);
     if !passed_on.is_empty() {
         command.arg("--").args(passed_on);

@@ -34,6 +34,17 @@
 //! | `transfer` (feature `transfer`) | by geometry: shapes for a head that has none, meaning for shapes with unknown names |
 //! | [`metrics`] | how well a track matches what was said |
 //!
+//! # Cargo features
+//!
+//! | feature | default | what it does |
+//! |---|---|---|
+//! | `ort` | yes | runs networks with ONNX Runtime, found and loaded at run time |
+//! | `tract` | yes | embeds tract, which serves where no ONNX Runtime is found |
+//! | `coreml`, `cuda`, `directml`, `openvino`, `tensorrt`, `webgpu` | no | lets networks compute there (`inference::Device`), where ONNX Runtime can |
+//! | `gltf` | no | reads the lips of a head from a GLB file |
+//! | `transfer` | no | carries shapes from one head to another by their geometry |
+//! | `cli` | no | builds the `talkie` command |
+//!
 //! # One clock
 //!
 //! All times are positions in the speech: sample indices at [`audio::SAMPLE_RATE`], or the same in seconds. Frame `n` of

@@ -20,6 +20,7 @@ fn assets() -> PathBuf {
 fn talkie(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_talkie"));
     command.args(arguments).env("TALKIE_MODEL", tiny()).env_remove("TALKIE_BACKEND").env_remove("ORT_DYLIB_PATH");
+    command.env_remove("TALKIE_DEVICE");
     command
 }
 
@@ -105,6 +106,51 @@ fn bad_input_ends_with_a_reason_and_a_code() {
         &["text.wav", "not an audio file"],
     );
     fails(&talkie(&["info"]).env("TALKIE_BACKEND", "abacus").output().unwrap(), 1, &["abacus", "\"ort\" or \"tract\""]);
+}
+
+#[test]
+fn devices_that_cannot_be_had_give_way_to_the_cpu_and_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, csv) = (voice(folder.path(), 0.5), folder.path().join("track.csv"));
+    let animate = |device: &str| {
+        let _ = fs::remove_file(&csv);
+        let output = talkie(&["animate", &input, "-o", csv.to_str().unwrap(), "--device", device]).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        (text(&output.stderr), fs::read_to_string(&csv).unwrap())
+    };
+    let (_, expected) = animate("cpu");
+    // Each of them is on one system only.
+    let elsewhere = if cfg!(windows) { ("coreml", "CoreML") } else { ("directml", "DirectML") };
+    let (said, track) = animate(elsewhere.0);
+    assert!(said.contains(&format!("passed over {}: ", elsewhere.1)) && said.contains("CPU"), "{said}");
+    assert!(track == expected);
+    let tract = talkie(&["info", "--device", "webgpu"]).env("TALKIE_BACKEND", "tract").output().unwrap();
+    succeeds(&tract, &["device      CPU", "passed over WebGPU: "]);
+    let info = |device: &str| talkie(&["info"]).env("TALKIE_DEVICE", device).output().unwrap();
+    succeeds(&info("CPU"), &["device      CPU"]);
+    succeeds(&info("auto"), &["device      "]);
+    fails(&info("abacus"), 1, &["TALKIE_DEVICE", "\"abacus\"", "directml"]);
+    fails(&talkie(&["check", "--device", "abacus"]).output().unwrap(), 2, &["abacus", "webgpu"]);
+    succeeds(&talkie(&["check", "--device", elsewhere.0]).output().unwrap(), &["passed over ", "speaks"]);
+}
+
+/// A plugin that cannot be loaded is told with its file; without a plugin the hint is what would help.
+#[cfg(feature = "webgpu")]
+#[test]
+fn a_webgpu_plugin_that_is_none_is_passed_over_with_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let junk = folder.path().join("libonnxruntime_providers_webgpu.so");
+    fs::write(&junk, "this is no library").unwrap();
+    let gone = folder.path().join("gone.so");
+    for (library, part) in [(&junk, "libonnxruntime_providers_webgpu.so: "), (&gone, "there is no such file")] {
+        let output = talkie(&["info", "--device", "webgpu"]).env("TALKIE_WEBGPU_LIBRARY", library).output().unwrap();
+        let said = text(&output.stdout);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        // A real one that lies beside ONNX Runtime is tried next.
+        if said.contains("engine      ONNX Runtime") && said.contains("device      CPU") {
+            assert!(said.contains("passed over WebGPU: ") && said.contains(part), "{said}");
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! One loaded network.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ort::{
     memory::Allocator,
@@ -8,7 +8,10 @@ use ort::{
     value::{Tensor, TensorElementType, TensorRef, ValueType},
 };
 
-use super::Runtime;
+use super::{
+    Attempt, Backend, Device, Runtime,
+    provider::{Opened, Opening, one_line},
+};
 
 /// A network could not be loaded or run.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -18,7 +21,7 @@ pub enum NetworkError {
     #[error("not a network that {backend} can load: {reason}")]
     Load {
         /// The engine.
-        backend: super::Backend,
+        backend: Backend,
         /// What it said.
         reason: String,
     },
@@ -119,6 +122,10 @@ pub enum NetworkSource<'a> {
 }
 
 /// A network, ready to run.
+///
+/// Where it does not run on the CPU and its device fails (a GPU that was unplugged, a driver that was restarted), it is loaded anew
+/// on the CPU, what was to be done is done there, and it stays there. What a speech remembers is not in the network, so nothing is
+/// lost.
 #[derive(Debug)]
 pub struct Network {
     session: Session,
@@ -128,6 +135,27 @@ pub struct Network {
     keeps_outputs: bool,
     /// Those of the shapes that came last, the newest at the end.
     kept: Vec<KeptOutputs>,
+    device: Device,
+    nodes: Option<(usize, usize)>,
+    passed_over: Vec<Attempt>,
+    /// What it is loaded from anew should its device be lost; the CPU never is.
+    spare: Option<Spare>,
+    /// Lets every run on another device than the CPU fail, as on one that was lost.
+    #[cfg(test)]
+    lost: bool,
+}
+
+/// A network that can be loaded again. Only for one that does not run on the CPU, since it may keep the file in memory.
+#[derive(Debug)]
+struct Spare {
+    opening: Opening,
+    source: SpareSource,
+}
+
+#[derive(Debug)]
+enum SpareSource {
+    Bytes(Vec<u8>),
+    File(PathBuf),
 }
 
 /// Tensors that outputs are written to, for one set of input shapes and wanted outputs.
@@ -144,37 +172,34 @@ struct KeptOutputs {
 const KEPT: usize = 16;
 
 impl Network {
-    /// Loads a network from the bytes of an ONNX file. It will use one thread of the caller: most networks of faces are small,
-    /// and a game has other uses for its cores.
+    /// Loads a network from the bytes of an ONNX file, for the CPU. It will use one thread of the caller: most networks of faces
+    /// are small, and a game has other uses for its cores.
     ///
     /// # Errors
     /// [`NetworkError::Load`] if the engine cannot read it.
     pub fn load(runtime: &Runtime, onnx: &[u8]) -> Result<Self, NetworkError> {
-        Self::load_from(runtime, NetworkSource::Bytes(onnx), 1)
+        Self::load_from(runtime, NetworkSource::Bytes(onnx), Device::Cpu, 1)
     }
 
-    /// Loads a network that may use this many threads.
+    /// Loads a network for a device, or for the CPU where that cannot be had ([`device`](Self::device),
+    /// [`passed_over`](Self::passed_over)). What of it runs on the CPU may use this many threads.
     ///
     /// # Errors
     /// [`NetworkError::Load`] if the engine cannot read it.
-    pub fn load_from(runtime: &Runtime, source: NetworkSource<'_>, threads: usize) -> Result<Self, NetworkError> {
-        let failed = |error: String| NetworkError::Load { backend: runtime.backend(), reason: error };
+    pub fn load_from(
+        runtime: &Runtime,
+        source: NetworkSource<'_>,
+        device: Device,
+        threads: usize,
+    ) -> Result<Self, NetworkError> {
+        let failed = |reason: String| NetworkError::Load { backend: runtime.backend(), reason };
         if matches!(source, NetworkSource::Bytes([])) {
             return Err(failed("the file is empty (0 bytes)".into()));
         }
-        let mut builder = Session::builder(runtime.environment()).map_err(|error| failed(error.to_string()))?;
-        if runtime.backend() == super::Backend::OnnxRuntime {
-            builder = builder
-                .with_intra_threads(threads.max(1))
-                .map_err(|error| failed(error.to_string()))?
-                .with_inter_threads(1)
-                .map_err(|error| failed(error.to_string()))?;
-        }
-        let session = match source {
-            NetworkSource::Bytes(onnx) => builder.commit_from_memory(onnx),
-            NetworkSource::File(path) => builder.commit_from_file(path),
-        };
-        let session = session.map_err(|error| failed(error.to_string()))?;
+        let opening = Opening::new(runtime, threads);
+        let opened = opening.open(runtime, source, device).map_err(|error| failed(error.to_string()))?;
+        report(device, &opened);
+        let Opened { session, device, nodes, passed_over } = opened;
         let describe = |outlets: &[ort::value::Outlet]| {
             outlets
                 .iter()
@@ -188,9 +213,35 @@ impl Network {
                 })
                 .collect::<Vec<_>>()
         };
-        let (inputs, outputs) = (describe(session.inputs()), describe(session.outputs()));
-        let keeps_outputs = runtime.backend() == super::Backend::OnnxRuntime;
-        Ok(Self { session, inputs, outputs, keeps_outputs, kept: Vec::new() })
+        Ok(Self {
+            inputs: describe(session.inputs()),
+            outputs: describe(session.outputs()),
+            session,
+            keeps_outputs: runtime.backend() == Backend::OnnxRuntime,
+            kept: Vec::new(),
+            device,
+            nodes,
+            passed_over,
+            spare: (device != Device::Cpu).then(|| Spare { opening, source: SpareSource::of(source) }),
+            #[cfg(test)]
+            lost: false,
+        })
+    }
+
+    /// Where it computes: never [`Device::Auto`].
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// How many nodes of the graph the device computes, of how many; the CPU computes the rest. `None` on the CPU, which computes
+    /// all.
+    pub fn nodes_on_device(&self) -> Option<(usize, usize)> {
+        self.nodes
+    }
+
+    /// Devices that were tried and not taken, or lost, with the reason.
+    pub fn passed_over(&self) -> &[Attempt] {
+        &self.passed_over
     }
 
     /// The inputs of the graph.
@@ -233,13 +284,66 @@ impl Network {
     /// Runs the network and hands every wanted output, in the order asked for, to `receive` (index, shape, values).
     ///
     /// # Errors
-    /// [`NetworkError::Run`] if the engine fails.
+    /// [`NetworkError::Run`] if the engine fails, on the CPU too.
     pub fn run(
         &mut self,
         inputs: &[TensorView<'_>],
         outputs: &[&str],
         mut receive: impl FnMut(usize, &[i64], &[f32]),
     ) -> Result<(), NetworkError> {
+        let mut received = false;
+        let outcome = self.run_once(inputs, outputs, |index, shape, values| {
+            received = true;
+            receive(index, shape, values);
+        });
+        match outcome {
+            Err(NetworkError::Run(reason)) if !received && self.device != Device::Cpu => {
+                self.go_to_cpu(reason)?;
+                self.run_once(inputs, outputs, receive)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Takes a network that runs on the CPU for one on this device, which fails from now on.
+    #[cfg(test)]
+    pub(crate) fn pretend_lost(&mut self, runtime: &Runtime, source: NetworkSource<'_>, device: Device) {
+        self.spare = Some(Spare { opening: Opening::new(runtime, 1), source: SpareSource::of(source) });
+        self.device = device;
+        self.lost = true;
+    }
+
+    /// Leaves a device that failed for the CPU.
+    fn go_to_cpu(&mut self, reason: String) -> Result<(), NetworkError> {
+        let Some(spare) = &self.spare else { return Err(NetworkError::Run(reason)) };
+        let source = match &spare.source {
+            SpareSource::Bytes(onnx) => NetworkSource::Bytes(onnx),
+            SpareSource::File(path) => NetworkSource::File(path),
+        };
+        let failed = |error: ort::Error| {
+            NetworkError::Run(format!("{}: {reason}; it could not be loaded for the CPU: {error}", self.device))
+        };
+        self.session = spare.opening.open_on_cpu(source).map_err(failed)?;
+        let lost = Attempt::device(self.device, format!("it failed while it was used: {}", one_line(&reason)));
+        log::warn!("a network goes on on the CPU; {lost}");
+        self.passed_over.push(lost);
+        self.kept.clear();
+        self.spare = None;
+        self.nodes = None;
+        self.device = Device::Cpu;
+        Ok(())
+    }
+
+    fn run_once(
+        &mut self,
+        inputs: &[TensorView<'_>],
+        outputs: &[&str],
+        mut receive: impl FnMut(usize, &[i64], &[f32]),
+    ) -> Result<(), NetworkError> {
+        #[cfg(test)]
+        if self.lost && self.device != Device::Cpu {
+            return Err(NetworkError::Run("the device is lost".into()));
+        }
         let failed = |error: ort::Error| NetworkError::Run(error.to_string());
         let mut values = Vec::with_capacity(inputs.len());
         for input in inputs {
@@ -274,6 +378,26 @@ impl Network {
             });
         }
         Ok(())
+    }
+}
+
+/// Says once for each network where it runs and why not where it was wanted.
+fn report(wanted: Device, opened: &Opened) {
+    let reasons = || opened.passed_over.iter().map(|attempt| format!("; {attempt}")).collect::<String>();
+    match (wanted, opened.device) {
+        (Device::Cpu, _) => {}
+        (Device::Auto, device) => log::info!("a network runs on {device}{}", reasons()),
+        (wanted, Device::Cpu) => log::warn!("a network runs on the CPU, since {wanted} cannot be had{}", reasons()),
+        (_, device) => log::info!("a network runs on {device}"),
+    }
+}
+
+impl SpareSource {
+    fn of(source: NetworkSource<'_>) -> Self {
+        match source {
+            NetworkSource::Bytes(onnx) => Self::Bytes(onnx.to_vec()),
+            NetworkSource::File(path) => Self::File(path.to_owned()),
+        }
     }
 }
 

@@ -3,12 +3,18 @@
 use std::{
     env,
     ffi::CStr,
-    fmt, fs, io,
+    fmt,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
 
-use ort::{environment::Environment, logging::LogLevel};
+use ort::{environment::Environment, logging::LogLevel, session::builder::SessionBuilder};
+
+use super::{
+    Attempt, Device, UnknownDevice,
+    library::{candidates, is_onnxruntime},
+    webgpu,
+};
 
 /// The engine behind the networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,15 +35,6 @@ impl fmt::Display for Backend {
     }
 }
 
-/// A library that was tried and passed over.
-#[derive(Debug, Clone)]
-pub struct Attempt {
-    /// The file.
-    pub path: PathBuf,
-    /// Why it was not taken.
-    pub reason: String,
-}
-
 /// Why no engine could be had.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -53,6 +50,9 @@ pub enum RuntimeError {
     /// `TALKIE_BACKEND` names no engine.
     #[error("TALKIE_BACKEND is {0:?}; expected \"ort\" or \"tract\"")]
     UnknownBackend(String),
+    /// `TALKIE_DEVICE` names no device.
+    #[error("TALKIE_DEVICE: {0}")]
+    UnknownDevice(#[from] UnknownDevice),
     /// The engine itself failed to start.
     #[error("{backend} did not start: {reason}")]
     Start {
@@ -64,7 +64,7 @@ pub enum RuntimeError {
 }
 
 fn list(tried: &[Attempt]) -> String {
-    tried.iter().map(|attempt| format!("; {}: {}", attempt.path.display(), attempt.reason)).collect()
+    tried.iter().map(|attempt| format!("; {attempt}")).collect()
 }
 
 /// How the engine is chosen.
@@ -74,6 +74,12 @@ pub struct RuntimeOptions {
     pub library: Option<PathBuf>,
     /// The engine to use and no other. `TALKIE_BACKEND` (`ort` or `tract`) decides where this is `None`.
     pub backend: Option<Backend>,
+    /// The device of all networks whose model asks for none. `TALKIE_DEVICE` (a name of [`Device`], such as `auto` or `cuda`)
+    /// decides where this is `None`; where that is not set either, small networks run on the CPU and large ones on
+    /// [`Device::Auto`].
+    pub device: Option<Device>,
+    /// A library of the WebGPU plugin to try first.
+    pub webgpu_library: Option<PathBuf>,
 }
 
 /// The engine of this process. There is one: the first use decides, later uses get the same.
@@ -89,6 +95,10 @@ pub struct Runtime {
     library: Option<PathBuf>,
     passed_over: Vec<Attempt>,
     environment: Environment,
+    device: Option<Device>,
+    webgpu_library: Option<PathBuf>,
+    /// Whether the WebGPU plugin is registered, or why not; what is not known until somebody wants it.
+    webgpu: OnceLock<Result<(), Vec<Attempt>>>,
 }
 
 static RUNTIME: OnceLock<Result<Runtime, RuntimeError>> = OnceLock::new();
@@ -125,13 +135,26 @@ impl Runtime {
         self.library.as_deref()
     }
 
-    /// Libraries that were tried and not taken, with the reason.
+    /// Libraries that were tried and not taken, with the reason. What of devices was passed over, each network knows
+    /// ([`Network::passed_over`](super::Network::passed_over)).
     pub fn passed_over(&self) -> &[Attempt] {
         &self.passed_over
     }
 
+    /// The device of all networks whose model asks for none, if that was said ([`RuntimeOptions::device`]).
+    pub fn device(&self) -> Option<Device> {
+        self.device
+    }
+
     pub(super) fn environment(&self) -> &Environment {
         &self.environment
+    }
+
+    /// Adds the device of the WebGPU plugin to a session.
+    pub(super) fn with_webgpu(&self, builder: SessionBuilder) -> Result<SessionBuilder, Vec<Attempt>> {
+        let registered = || webgpu::register(&self.environment, self.webgpu_library.clone());
+        self.webgpu.get_or_init(registered).clone()?;
+        webgpu::add(&self.environment, builder).map_err(|reason| vec![Attempt::device(Device::WebGpu, reason)])
     }
 }
 
@@ -143,25 +166,34 @@ fn start(options: RuntimeOptions) -> Result<Runtime, RuntimeError> {
         (None, Some("tract")) => Some(Backend::Tract),
         (None, Some(other)) => return Err(RuntimeError::UnknownBackend(other.into())),
     };
+    let device = match (options.device, env::var("TALKIE_DEVICE").ok().as_deref()) {
+        (Some(device), _) => Some(device),
+        (None, None | Some("")) => None,
+        (None, Some(name)) => Some(name.parse()?),
+    };
+    let runtime = |backend, version: String, library, passed_over, environment| Runtime {
+        backend,
+        version,
+        library,
+        passed_over,
+        environment,
+        device,
+        webgpu_library: options.webgpu_library.clone(),
+        webgpu: OnceLock::new(),
+    };
     let mut passed_over = Vec::new();
     if wanted != Some(Backend::Tract) {
-        for path in candidates(options.library) {
+        for path in candidates(options.library.clone(), "ORT_DYLIB_PATH", is_onnxruntime) {
             match probe(&path) {
                 Ok(version) => {
                     let start_error = |reason| RuntimeError::Start { backend: Backend::OnnxRuntime, reason };
                     let builder = ort::init_from(&path).map_err(|error| start_error(error.to_string()))?;
                     let environment = build(builder, Backend::OnnxRuntime)?;
-                    return Ok(Runtime {
-                        backend: Backend::OnnxRuntime,
-                        version,
-                        library: Some(path),
-                        passed_over,
-                        environment,
-                    });
+                    return Ok(runtime(Backend::OnnxRuntime, version, Some(path), passed_over, environment));
                 }
                 Err(reason) => {
                     log::warn!("ONNX Runtime at {} is passed over: {reason}", path.display());
-                    passed_over.push(Attempt { path, reason });
+                    passed_over.push(Attempt::library(path, reason));
                 }
             }
         }
@@ -170,14 +202,14 @@ fn start(options: RuntimeOptions) -> Result<Runtime, RuntimeError> {
         let hint = "; run `cargo xtask setup` or set ORT_DYLIB_PATH";
         return Err(RuntimeError::NotFound { tried: passed_over, hint });
     }
-    start_tract(passed_over)
+    let environment = start_tract(&passed_over)?;
+    Ok(runtime(Backend::Tract, "embedded".into(), None, passed_over, environment))
 }
 
 #[cfg(feature = "tract")]
-fn start_tract(passed_over: Vec<Attempt>) -> Result<Runtime, RuntimeError> {
+fn start_tract(_: &[Attempt]) -> Result<Environment, RuntimeError> {
     ort::set_api(tract_api::patched());
-    let environment = build(ort::init(), Backend::Tract)?;
-    Ok(Runtime { backend: Backend::Tract, version: "embedded".into(), library: None, passed_over, environment })
+    build(ort::init(), Backend::Tract)
 }
 
 /// The interface of tract, without a leak.
@@ -213,9 +245,9 @@ mod tract_api {
 }
 
 #[cfg(not(feature = "tract"))]
-fn start_tract(passed_over: Vec<Attempt>) -> Result<Runtime, RuntimeError> {
+fn start_tract(passed_over: &[Attempt]) -> Result<Environment, RuntimeError> {
     let hint = "; run `cargo xtask setup`, set ORT_DYLIB_PATH, or build with the feature `tract`";
-    Err(RuntimeError::NotFound { tried: passed_over, hint })
+    Err(RuntimeError::NotFound { tried: passed_over.to_vec(), hint })
 }
 
 fn build(builder: ort::environment::EnvironmentBuilder, backend: Backend) -> Result<Environment, RuntimeError> {
@@ -228,50 +260,6 @@ fn build(builder: ort::environment::EnvironmentBuilder, backend: Backend) -> Res
         environment.set_log_level(LogLevel::Error);
     }
     Ok(environment)
-}
-
-/// Library files worth trying, best first, each once.
-fn candidates(explicit: Option<PathBuf>) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = explicit.into_iter().collect();
-    found.extend(env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from));
-    if let Ok(executable) = env::current_exe() {
-        for folder in executable.ancestors().skip(1) {
-            if folder == executable.parent().unwrap_or(folder) {
-                found.extend(libraries_in(folder).unwrap_or_default());
-            }
-            found.extend(libraries_in(&folder.join("onnxruntime")).unwrap_or_default());
-        }
-    }
-    for path in &mut found {
-        if let Ok(absolute) = std::path::absolute(&*path) {
-            *path = absolute;
-        }
-    }
-    let mut seen = Vec::new();
-    found.retain(|path| {
-        !seen.contains(path) && {
-            seen.push(path.clone());
-            true
-        }
-    });
-    found
-}
-
-/// ONNX Runtime libraries directly in a folder, newest name first.
-fn libraries_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut libraries: Vec<PathBuf> = fs::read_dir(folder)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_library_name))
-        .collect();
-    libraries.sort();
-    libraries.reverse();
-    Ok(libraries)
-}
-
-fn is_library_name(name: &str) -> bool {
-    name == "onnxruntime.dll"
-        || name.starts_with("libonnxruntime.so")
-        || (name.starts_with("libonnxruntime.") && name.ends_with(".dylib"))
 }
 
 /// Looks whether a library is an ONNX Runtime that is new enough, and tells its version.
@@ -292,28 +280,4 @@ fn probe(path: &Path) -> Result<String, String> {
         return Err(format!("its version {version} is too old; at least 1.{} is needed", ort::MINOR_VERSION));
     }
     Ok(version)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn library_names_of_all_systems_are_known_and_companions_are_not() {
-        for name in ["libonnxruntime.so", "libonnxruntime.so.1.31.1", "libonnxruntime.1.31.1.dylib", "onnxruntime.dll"]
-        {
-            assert!(is_library_name(name), "{name}");
-        }
-        for name in ["libonnxruntime_providers_shared.so", "onnxruntime.lib", "libort.so"] {
-            assert!(!is_library_name(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn an_explicit_library_comes_first_and_only_once() {
-        let path = PathBuf::from("/somewhere/libonnxruntime.so");
-        let found = candidates(Some(path.clone()));
-        assert_eq!(found.first(), Some(&path));
-        assert_eq!(found.iter().filter(|&candidate| *candidate == path).count(), 1);
-    }
 }

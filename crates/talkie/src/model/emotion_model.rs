@@ -12,7 +12,7 @@ use crate::{
     animation::FrameRate,
     audio::{Received, SAMPLE_RATE},
     emotion::{EmotionError, EmotionParameters, EmotionPostprocessor, EmotionTimeline},
-    inference::{Network, NetworkError, NetworkSource, Runtime, RuntimeError, TensorView},
+    inference::{Attempt, Device, Network, NetworkError, NetworkSource, Runtime, RuntimeError, TensorView},
 };
 
 /// Windows that go through the network at once, at most.
@@ -29,13 +29,16 @@ pub struct EmotionModelOptions {
     pub frame_rate: FrameRate,
     /// How many frames share one answer. Default 10: three answers in a second.
     pub frames_per_answer: u32,
-    /// Threads the network may use. Default 1.
+    /// Threads the network may use on the CPU. Default 1.
     pub threads: usize,
+    /// Where the network computes. `None`, the default, is what was said for the whole process
+    /// ([`RuntimeOptions::device`](crate::inference::RuntimeOptions::device), `TALKIE_DEVICE`), or else [`Device::Auto`].
+    pub device: Option<Device>,
 }
 
 impl Default for EmotionModelOptions {
     fn default() -> Self {
-        Self { window: 30_000, frame_rate: FrameRate::per_second(30), frames_per_answer: 10, threads: 1 }
+        Self { window: 30_000, frame_rate: FrameRate::per_second(30), frames_per_answer: 10, threads: 1, device: None }
     }
 }
 
@@ -118,7 +121,9 @@ impl EmotionModel {
             }
         })?;
         let emotions = bundle.info.emotions.len() as i64;
-        let network = Network::load_from(runtime?, network, options.threads)
+        let runtime = runtime?;
+        let device = options.device.or(runtime.device()).unwrap_or(Device::Auto);
+        let network = Network::load_from(runtime, network, device, options.threads)
             .and_then(|network| {
                 network.expect_input("input_values", &[-1, -1])?;
                 network.expect_output("output", &[-1, emotions])?;
@@ -133,6 +138,21 @@ impl EmotionModel {
     pub fn look_ahead_seconds(&self) -> f64 {
         let layout = self.schedule.layout();
         (layout.size - layout.target_offset) as f64 / f64::from(SAMPLE_RATE)
+    }
+
+    /// Where the network computes now: never [`Device::Auto`].
+    pub fn device(&self) -> Device {
+        self.network.device()
+    }
+
+    /// Devices that were tried and not taken, or lost, with the reason.
+    pub fn passed_over(&self) -> &[Attempt] {
+        self.network.passed_over()
+    }
+
+    /// The network itself, for what can be asked of it.
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// What the bundle says.

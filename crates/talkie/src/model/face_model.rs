@@ -23,7 +23,7 @@ use crate::{
     },
     audio::{AudioClip, FormatError, SpeechFeed},
     emotion::{EmotionError, EmotionTimeline},
-    inference::{Network, NetworkError, NetworkSource, Runtime, RuntimeError},
+    inference::{Attempt, Device, Network, NetworkError, NetworkSource, Runtime, RuntimeError},
 };
 
 /// How many frames one call of the network takes at most: a second and a bit, enough to use the processor well.
@@ -72,9 +72,13 @@ pub struct ModelOptions {
     /// regression network, whose cost is proportional to it, and all that a diffusion network gives, 60, of which only a whole
     /// part can be taken (60, 30, 20, ...).
     pub frame_rate: Option<FrameRate>,
-    /// Threads that the network may use. 0, the default, is one for our small networks, and for official ones as many as the
-    /// machine has, at most 4.
+    /// Threads that the network may use on the CPU. 0, the default, is one for our small networks, and for official ones as many as
+    /// the machine has, at most 4.
     pub threads: usize,
+    /// Where the network computes. `None`, the default, is what was said for the whole process
+    /// ([`RuntimeOptions::device`](crate::inference::RuntimeOptions::device), `TALKIE_DEVICE`), and where nothing was said the CPU for
+    /// our small networks, which it runs faster than a GPU is asked, and [`Device::Auto`] for official ones.
+    pub device: Option<Device>,
     /// Start of the noise of a diffusion network.
     pub noise_seed: u64,
 }
@@ -154,7 +158,7 @@ impl FaceModel {
         }
         let manifest = Manifest::parse(&json, &folder.join("model.json"))?;
         let onnx = source.read(&manifest.network)?;
-        Self::new(manifest, &onnx, folder, runtime)
+        Self::new_with(manifest, &onnx, folder, options, runtime)
     }
 
     /// Puts a bundle together from files that are somewhere else than in a folder. An official network must not have weights in
@@ -175,7 +179,7 @@ impl FaceModel {
         }
         let manifest = Manifest::parse(&json, &source.path("model.json"))?;
         let onnx = source.read(&manifest.network)?;
-        Self::new(manifest, &onnx, &source.path(""), runtime)
+        Self::new_with(manifest, &onnx, &source.path(""), options, runtime)
     }
 
     /// Puts one of our bundles together from a manifest and the bytes of its network. `folder` is only for messages.
@@ -189,6 +193,20 @@ impl FaceModel {
         folder: &Path,
         runtime: Result<&Runtime, RuntimeError>,
     ) -> Result<Self, BundleError> {
+        Self::new_with(manifest, onnx, folder, &ModelOptions::default(), runtime)
+    }
+
+    /// Puts one of our bundles together as [`new`](Self::new) does, with options.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn new_with(
+        manifest: Manifest,
+        onnx: &[u8],
+        folder: &Path,
+        options: &ModelOptions,
+        runtime: Result<&Runtime, RuntimeError>,
+    ) -> Result<Self, BundleError> {
         let path = folder.join(&manifest.network);
         let log_mel = LogMel::new(manifest.features.log_mel.clone()).map_err(|error| BundleError::Value {
             path: folder.join("model.json"),
@@ -196,7 +214,9 @@ impl FaceModel {
             found: error.to_string(),
             expected: "a usable log-mel configuration".into(),
         })?;
-        let network = Network::load(runtime?, onnx)
+        let runtime = runtime?;
+        let device = options.device.or(runtime.device()).unwrap_or(Device::Cpu);
+        let network = Network::load_from(runtime, NetworkSource::Bytes(onnx), device, options.threads)
             .and_then(|network| StreamingNetwork::new(network, log_mel, &manifest))
             .map_err(|error| BundleError::Network { path, error })?;
         let name = manifest.name.clone();
@@ -213,7 +233,9 @@ impl FaceModel {
     ) -> Result<Self, BundleError> {
         let cores = || thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
         let threads = if options.threads == 0 { cores() } else { options.threads };
-        let network = Network::load_from(runtime?, network, threads)
+        let runtime = runtime?;
+        let device = options.device.or(runtime.device()).unwrap_or(Device::Auto);
+        let network = Network::load_from(runtime, network, device, threads)
             .map_err(|error| BundleError::Network { path: path.to_owned(), error })?;
         let shapes = FaceShapes::of(bundle, source)?;
         let network = WindowedNetwork::new((network, path), bundle, shapes, options, &source.path(""))?;
@@ -273,6 +295,32 @@ impl FaceModel {
         match &self.family {
             Family::Streaming { manifest, .. } => manifest.look_ahead_seconds(),
             Family::Windowed(network) => network.look_ahead_seconds(),
+        }
+    }
+
+    /// Where the network computes now: never [`Device::Auto`].
+    pub fn device(&self) -> Device {
+        self.network().device()
+    }
+
+    /// Devices that were tried and not taken, or lost, with the reason.
+    pub fn passed_over(&self) -> &[Attempt] {
+        self.network().passed_over()
+    }
+
+    /// The network itself, for what can be asked of it.
+    pub fn network(&self) -> &Network {
+        match &self.family {
+            Family::Streaming { network, .. } => network.network(),
+            Family::Windowed(network) => network.network(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn network_mut(&mut self) -> &mut Network {
+        match &mut self.family {
+            Family::Streaming { network, .. } => network.network_mut(),
+            Family::Windowed(network) => network.network_mut(),
         }
     }
 

@@ -66,6 +66,15 @@ impl StreamingNetwork {
         })
     }
 
+    pub(super) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    #[cfg(test)]
+    pub(super) fn network_mut(&mut self) -> &mut Network {
+        &mut self.network
+    }
+
     pub(super) fn begin(&self) -> StreamingState {
         StreamingState {
             log_mel: self.log_mel.clone(),

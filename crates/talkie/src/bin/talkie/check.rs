@@ -5,11 +5,15 @@ use std::{path::PathBuf, time::Instant};
 use talkie::{
     animation::FaceChannel,
     audio::{AudioClip, SAMPLE_RATE},
-    inference::Runtime,
+    inference::{Device, Runtime},
     model::{EmotionModel, EmotionModelOptions, FaceModel, ModelOptions, SpeechOptions, audio2face::Family},
 };
 
-use crate::{Failure, info::official_family, model_folder};
+use crate::{
+    Failure,
+    info::{official_family, say_device},
+    model_folder,
+};
 
 /// Lengths of sound that are tried: silence, then a hum that comes and goes.
 const SECONDS: usize = 2;
@@ -21,6 +25,9 @@ pub(crate) struct Arguments {
     /// Threads that the network may use; 0 leaves it to the machine.
     #[arg(long, default_value_t = 0)]
     threads: usize,
+    /// Where the network computes: auto, cpu, tensorrt, cuda, directml, coreml, openvino or webgpu; default: as TALKIE_DEVICE says.
+    #[arg(long)]
+    device: Option<Device>,
 }
 
 /// Loads a bundle of any kind with its network, which checks every file, key and array and the network's tensors, then lets every
@@ -30,16 +37,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = Runtime::global()?;
     let started = Instant::now();
     if official_family(&folder)? == Some(Family::Emotion) {
-        let options = EmotionModelOptions { threads: arguments.threads.max(1), ..EmotionModelOptions::default() };
-        EmotionModel::load_dir(&folder, options, Ok(runtime))?;
+        let options = EmotionModelOptions {
+            threads: arguments.threads.max(1),
+            device: arguments.device,
+            ..EmotionModelOptions::default()
+        };
+        let model = EmotionModel::load_dir(&folder, options, Ok(runtime))?;
         say!("sound       {}: all files, and the tensors of the network", folder.display());
         say!("loaded      in {:.2} s", started.elapsed().as_secs_f64());
-        return Ok(());
+        return say_device(model.network());
     }
-    let options = ModelOptions { threads: arguments.threads, ..ModelOptions::default() };
+    let options = ModelOptions { threads: arguments.threads, device: arguments.device, ..ModelOptions::default() };
     let mut model = FaceModel::load_dir_with(&folder, &options, Ok(runtime))?;
     say!("sound       {}: all files, and the tensors of the network", folder.display());
     say!("loaded      {} in {:.2} s", model.name(), started.elapsed().as_secs_f64());
+    say_device(model.network())?;
     let mut identities: Vec<Option<String>> = model.identities().map(|name| Some(name.to_owned())).collect();
     if identities.is_empty() {
         identities.push(None);

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use talkie::{
     animation::geometry::{EyeParameters, GeometryParameters, SkinParameters, TeethParameters, TongueParameters},
-    inference::Runtime,
+    inference::{Device, Network, NetworkSource, Runtime},
     model::{
-        BundleError, EmotionModelOptions, FaceModel,
+        BundleError, EmotionModelOptions, FaceModel, ModelOptions,
         audio2face::{BundleFiles, BundleSource, EmotionBundle, FaceBundle, FaceInfo, Family, Identity},
     },
 };
@@ -17,26 +17,41 @@ use crate::{Failure, model_folder};
 pub(crate) struct Arguments {
     /// Folder of the bundle; default as for `animate`.
     bundle: Option<PathBuf>,
+    /// Where its network shall compute: auto, cpu, tensorrt, cuda, directml, coreml, openvino or webgpu; default: as TALKIE_DEVICE
+    /// says.
+    #[arg(long)]
+    device: Option<Device>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let folder = model_folder(arguments.bundle.as_deref())?;
     let runtime = Runtime::global()?;
     say!("engine      {} {}", runtime.backend(), runtime.version());
-    say!("device      CPU, 1 thread");
     match runtime.library() {
         Some(library) => say!("library     {}", library.display()),
         None => say!("library     none needed"),
     }
     for attempt in runtime.passed_over() {
-        say!("passed over {}: {}", attempt.path.display(), attempt.reason);
+        say!("passed over {attempt}");
     }
     say!("bundle      {}", folder.display());
     match official_family(&folder)? {
-        None => ours(&folder, runtime),
-        Some(Family::Emotion) => emotion(&folder),
-        Some(_) => face(&folder),
+        None => ours(&folder, runtime, arguments.device),
+        Some(Family::Emotion) => emotion(&folder, runtime, arguments.device),
+        Some(_) => face(&folder, runtime, arguments.device),
     }
+}
+
+/// Where a network computes, and why nowhere better.
+pub(crate) fn say_device(network: &Network) -> Result<(), Failure> {
+    match network.nodes_on_device() {
+        Some((its, all)) => say!("device      {}, which computes {its} of {all} nodes", network.device()),
+        None => say!("device      {}", network.device()),
+    }
+    for attempt in network.passed_over() {
+        say!("passed over {attempt}");
+    }
+    Ok(())
 }
 
 /// Of which official family a bundle is; none if it is one of ours.
@@ -48,8 +63,10 @@ pub(crate) fn official_family(folder: &Path) -> Result<Option<Family>, BundleErr
     Ok(Some(BundleFiles::parse(&json, &folder.join("model.json"))?.family))
 }
 
-fn ours(folder: &Path, runtime: &Runtime) -> Result<(), Failure> {
-    let model = FaceModel::load_dir(folder, Ok(runtime))?;
+fn ours(folder: &Path, runtime: &Runtime, device: Option<Device>) -> Result<(), Failure> {
+    let options = ModelOptions { device, ..ModelOptions::default() };
+    let model = FaceModel::load_dir_with(folder, &options, Ok(runtime))?;
+    say_device(model.network())?;
     let Some(manifest) = model.manifest() else { return Ok(()) };
     say!("name        {}", manifest.name);
     say!("kind        {:?}, format version {}", manifest.kind, manifest.version);
@@ -74,7 +91,7 @@ fn ours(folder: &Path, runtime: &Runtime) -> Result<(), Failure> {
     Ok(())
 }
 
-fn face(folder: &Path) -> Result<(), Failure> {
+fn face(folder: &Path, runtime: &Runtime, device: Option<Device>) -> Result<(), Failure> {
     let mut source = BundleSource::folder(folder);
     let bundle = FaceBundle::load(&mut source)?;
     say!("kind        {}", bundle.info.described());
@@ -127,7 +144,7 @@ fn face(folder: &Path) -> Result<(), Failure> {
     for identity in &bundle.identities {
         identity_lines(identity)?;
     }
-    network_line(&source, &bundle.files)
+    network_lines(&source, &bundle.files, runtime, device)
 }
 
 fn identity_lines(identity: &Identity) -> Result<(), Failure> {
@@ -155,7 +172,7 @@ fn identity_lines(identity: &Identity) -> Result<(), Failure> {
     Ok(())
 }
 
-fn emotion(folder: &Path) -> Result<(), Failure> {
+fn emotion(folder: &Path, runtime: &Runtime, device: Option<Device>) -> Result<(), Failure> {
     let mut source = BundleSource::folder(folder);
     let bundle = EmotionBundle::load(&mut source)?;
     say!("kind        Audio2Emotion");
@@ -172,13 +189,28 @@ fn emotion(folder: &Path) -> Result<(), Failure> {
         say!("emotion     {name} becomes {becomes}");
     }
     say!("processing  {}", serde_json::to_string(&bundle.config.parameters)?);
-    network_line(&source, &bundle.files)
+    network_lines(&source, &bundle.files, runtime, device)
 }
 
-fn network_line(source: &BundleSource<'_>, files: &BundleFiles) -> Result<(), Failure> {
-    match source.first_file(&files.network_candidates()) {
-        Ok(path) => say!("network     {} (model.json names {})", path.display(), files.network),
-        Err(error) => say!("network     {error}"),
+/// The file of an official network, and the device that it finds when it is loaded.
+fn network_lines(
+    source: &BundleSource<'_>,
+    files: &BundleFiles,
+    runtime: &Runtime,
+    device: Option<Device>,
+) -> Result<(), Failure> {
+    let path = match source.first_file(&files.network_candidates()) {
+        Ok(path) => path,
+        Err(error) => {
+            say!("network     {error}");
+            return Ok(());
+        }
+    };
+    say!("network     {} (model.json names {})", path.display(), files.network);
+    let device = device.or(runtime.device()).unwrap_or(Device::Auto);
+    match Network::load_from(runtime, NetworkSource::File(&path), device, 1) {
+        Ok(network) => say_device(&network)?,
+        Err(error) => say!("device      none: {error}"),
     }
     Ok(())
 }

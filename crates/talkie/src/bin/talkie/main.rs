@@ -25,7 +25,8 @@ mod transfer;
 ///
 /// Exit codes: 0 done, 1 it failed (the reason is on standard error), 2 wrong usage.
 /// ONNX Runtime is looked for in ORT_DYLIB_PATH, beside the program and in a folder `onnxruntime` above it; without it
-/// the embedded tract engine runs. TALKIE_BACKEND forces one of them: ort or tract.
+/// the embedded tract engine runs. TALKIE_BACKEND forces one of them: ort or tract. TALKIE_DEVICE says where networks
+/// compute (auto, cpu, tensorrt, cuda, directml, coreml, openvino, webgpu); where that cannot be had, the CPU does.
 #[derive(Debug, Parser)]
 #[command(version, about, verbatim_doc_comment)]
 struct Arguments {

@@ -147,6 +147,15 @@ impl WindowedNetwork {
         })
     }
 
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    #[cfg(test)]
+    pub(crate) fn network_mut(&mut self) -> &mut Network {
+        &mut self.network
+    }
+
     pub(crate) fn info(&self) -> &FaceInfo {
         &self.info
     }

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueHint;
-use talkie::animation::{FaceTrack, FrameRate, TRACK_EXTENSION, TrackSource};
+use talkie::{
+    animation::{FaceTrack, FrameRate, TRACK_EXTENSION, TrackSource},
+    inference::Device,
+};
 
 use crate::Failure;
 
@@ -36,6 +39,9 @@ pub(crate) struct Arguments {
     /// Frames per second of the output; poses are interpolated. Default: 60, or what the track has.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
     fps: Option<u32>,
+    /// Where networks compute: auto, cpu, tensorrt, cuda, directml, coreml, openvino or webgpu; default: as TALKIE_DEVICE says.
+    #[arg(long)]
+    device: Option<Device>,
     #[command(flatten)]
     official: sound::Official,
 }

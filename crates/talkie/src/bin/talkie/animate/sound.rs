@@ -55,14 +55,22 @@ pub(super) fn animate(arguments: &Arguments) -> Result<Animated, Failure> {
     let options = ModelOptions {
         frame_rate: official.network_fps.map(FrameRate::per_second),
         threads: official.threads,
+        device: arguments.device,
         ..ModelOptions::default()
     };
     let folder = model_folder(arguments.model.as_deref())?;
     let mut model = FaceModel::load_dir_with(&folder, &options, runtime.clone())?;
     let mut hearing = match &official.emotion_model {
         None => None,
-        Some(folder) => Some(EmotionModel::load_dir(folder, EmotionModelOptions::default(), runtime.clone())?),
+        Some(folder) => {
+            let options = EmotionModelOptions { device: arguments.device, ..EmotionModelOptions::default() };
+            Some(EmotionModel::load_dir(folder, options, runtime.clone())?)
+        }
     };
+    let hearing_passed_over = hearing.iter().flat_map(|hearing| hearing.network().passed_over());
+    for attempt in model.passed_over().iter().chain(hearing_passed_over) {
+        eprintln!("talkie: passed over {attempt}");
+    }
     let started = Instant::now();
     let (track, seconds) = listen(&mut model, hearing.as_mut(), official, input)?;
     let took = started.elapsed().as_secs_f64();
@@ -75,9 +83,10 @@ pub(super) fn animate(arguments: &Arguments) -> Result<Animated, Failure> {
         track: track.resampled(FrameRate::per_second(rate)),
         source,
         remark: format!(
-            "{seconds:.2} s of sound in {took:.2} s (real-time factor {:.4}, {})",
+            "{seconds:.2} s of sound in {took:.2} s (real-time factor {:.4}, {}, {})",
             took / seconds.max(1e-9),
-            runtime?.backend()
+            runtime?.backend(),
+            model.device()
         ),
     })
 }

@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 use talkie::{
     animation::FrameRate,
     audio::{AudioClip, SAMPLE_RATE},
-    inference::Runtime,
+    inference::{Device, Runtime},
     metrics::{
         CLOSED_MM, ChannelCurves, ChannelError, ClipEvents, LipMesh, LipVertexError, Score, conditions::Condition,
     },
-    model::FaceModel,
+    model::{FaceModel, ModelOptions},
 };
 
 use self::{recordings::Recording, table::Table};
@@ -38,6 +38,9 @@ pub(crate) struct Arguments {
     /// Folder of the model; default as for `animate`.
     #[arg(long, value_hint = ValueHint::DirPath)]
     model: Option<PathBuf>,
+    /// Where its network computes: auto, cpu, tensorrt, cuda, directml, coreml, openvino or webgpu; default: as TALKIE_DEVICE says.
+    #[arg(long, conflicts_with = "tracks")]
+    device: Option<Device>,
     /// Score these tracks instead of a model: NAME.csv for every NAME.json, with columns `time` (seconds) and ARKit
     /// channels in any notation. No sound is needed.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["model", "conditions"])]
@@ -139,7 +142,12 @@ fn animate_all(
 ) -> Result<Vec<(Condition, Vec<ChannelCurves>)>, Failure> {
     let wanted = |condition: &Condition| *condition == Condition::Clean || arguments.conditions.contains(condition);
     let mut tracks: Vec<_> = Condition::ALL.into_iter().filter(wanted).map(|condition| (condition, vec![])).collect();
-    let mut model = FaceModel::load_dir(model_folder(arguments.model.as_deref())?, Runtime::global())?;
+    let options = ModelOptions { device: arguments.device, ..ModelOptions::default() };
+    let folder = model_folder(arguments.model.as_deref())?;
+    let mut model = FaceModel::load_dir_with(folder, &options, Runtime::global())?;
+    for attempt in model.passed_over() {
+        eprintln!("talkie: passed over {attempt}");
+    }
     let progress = ProgressBar::new((recordings.len() * tracks.len()) as u64);
     for Recording { name, sound, .. } in recordings {
         let Some(sound) = sound else { continue };
