@@ -1,4 +1,4 @@
-//! Tests on a GPU in software: `SwiftShader`, the Vulkan driver that Chromium brings for machines without one.
+//! Tests on a GPU in software: SwiftShader, the Vulkan driver that Chromium brings for machines without one.
 //!
 //! Of Debian's package only the driver is unpacked, into `target/swiftshader`: installing it would bring half a desktop. Mesa's
 //! lavapipe, which draws the pictures here, is refused by the WebGPU of ONNX Runtime.

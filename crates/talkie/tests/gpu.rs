@@ -1,6 +1,6 @@
 //! The shipped models on a GPU, by way of WebGPU.
 //!
-//! `cargo xtask test --gpu` brings the plugin and `SwiftShader`, a GPU in software, and then wants WebGPU to be there
+//! `cargo xtask test --gpu` brings the plugin and SwiftShader, a GPU in software, and then wants WebGPU to be there
 //! (`TALKIE_EXPECT_DEVICE=webgpu`). Otherwise the tests use what GPU there is, or say why there is none.
 #![cfg(feature = "webgpu")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
