@@ -385,3 +385,38 @@ fn a_clip_of_the_character_and_the_face_share_it_as_declared() {
     near(&app, [1.0, 0.5, 0.8, 0.5]);
     assert!((yaw(&app) - 0.3).abs() < 1e-3, "{}", yaw(&app));
 }
+
+#[test]
+fn equal_characters_share_what_was_found_until_a_mesh_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut app = talking_app(folder.path());
+    let named = |names: [&str; 2]| names.map(String::from).to_vec();
+    let mut mesh = Mesh::new(bevy::mesh::PrimitiveTopology::TriangleList, default());
+    mesh.set_morph_target_names(named(["jawOpen", "mouthClose"]));
+    let mesh = app.world_mut().resource_mut::<Assets<Mesh>>().add(mesh);
+    let spawn = |app: &mut App, name: &'static str| {
+        let face = app.world_mut().spawn((TalkingFace::default(), FaceLife::none())).id();
+        let weights = MorphWeights::new(vec![0.0; 2], Some(mesh.clone())).unwrap();
+        app.world_mut().spawn((weights, Transform::default(), Name::new(name), ChildOf(face)));
+        until(app, "the face", |world| world.get::<FaceRig>(face).is_some());
+        face
+    };
+    let show = |app: &mut App, face: Entity| {
+        app.world_mut().entity_mut(face).insert(Expression::new([(FaceChannel::JawOpen, 0.5)]));
+        app.update();
+        weights(app.world(), face)
+    };
+    let (first, second) = (spawn(&mut app, "head"), spawn(&mut app, "head"));
+    assert_eq!(show(&mut app, first), [0.5, 0.0]);
+    assert_eq!(weights(app.world(), second), [0.0, 0.0], "each has its own pose");
+    let other = spawn(&mut app, "another head");
+    assert!(app.world().get::<BindingReport>(other).unwrap().0.shapes[0].mesh.contains("another"));
+    app.world_mut()
+        .resource_mut::<Assets<Mesh>>()
+        .get_mut(&mesh)
+        .unwrap()
+        .set_morph_target_names(named(["mouthClose", "jawOpen"]));
+    app.update();
+    let third = spawn(&mut app, "head");
+    assert_eq!(show(&mut app, third), [0.0, 0.5], "its shapes have other names now");
+}

@@ -1,25 +1,27 @@
 //! Finding the shapes and joints of a character.
 
+use std::sync::Arc;
+
 use bevy_asset::{AssetEvent, AssetId, AssetServer, Assets, Handle, LoadState};
 use bevy_ecs::{
     change_detection::DetectChanges,
     entity::Entity,
     hierarchy::{ChildOf, Children},
     lifecycle::Remove,
-    message::MessageReader,
+    message::{MessageCursor, MessageReader, Messages},
     name::Name,
     observer::On,
     query::With,
-    system::{Commands, Query, Res, SystemParam},
+    system::{Commands, Local, Query, Res, SystemParam},
     world::Ref,
 };
 use bevy_mesh::{Mesh, morph::MorphWeights, skinning::SkinnedMesh};
 use bevy_transform::components::Transform;
 use bevy_world_serialization::{WorldAssetRoot, WorldInstanceReady};
-use talkie::retarget::{self, FindingKind, Rig, RigNode};
+use talkie::retarget::{self, Binding, FindingKind, Rig, RigNode};
 
 use super::{
-    BindingReport, FaceBound, FaceRig, JointState, RigProfile, ShapeState, Unbound, authority::Shares,
+    BindingReport, FaceBound, FaceRig, JointState, RigProfile, RigProfiles, Shape, Unbound, authority::Shares,
     profile::Profiles,
 };
 use crate::face::TalkingFace;
@@ -52,12 +54,12 @@ pub(super) fn release(
     mut transforms: Query<&mut Transform>,
 ) {
     for rig in &faces {
-        for (node, shapes) in rig.nodes.iter().zip(&rig.shapes) {
+        for ((node, shapes), base) in rig.nodes.iter().zip(&*rig.shapes).zip(&rig.base) {
             let Ok(mut morph) = weights.get_mut(*node) else { continue };
             let values = morph.weights_mut();
-            for shape in shapes {
-                if let Some(value) = values.get_mut(usize::from(shape.index)) {
-                    *value = shape.base;
+            for (shape, base) in shapes.iter().zip(base) {
+                if let Some(value) = values.get_mut(shape.index) {
+                    *value = *base;
                 }
             }
         }
@@ -96,7 +98,10 @@ pub(super) fn bind(
     character: Character,
     profiles: Profiles,
     server: Option<Res<AssetServer>>,
+    mut bound: Local<BoundBefore>,
+    changes: Changes,
 ) {
+    bound.update(&changes);
     for (face, state, talking, scene, before) in &unbound {
         let failed = scene.zip(server.as_ref()).and_then(|(scene, server)| match server.load_state(&scene.0) {
             LoadState::Failed(error) => Some(error.to_string()),
@@ -109,11 +114,14 @@ pub(super) fn bind(
         }
         let Some((profiles, refused)) = profiles.of(talking) else { continue };
         let (rig, entities) = character.rig(&nodes);
-        let (binding, mut report) = retarget::bind(&rig, &profiles);
+        let (binding, shapes, mut report) = {
+            let meshes = character.meshes_of(&entities);
+            bound.get_or_bind(&rig, meshes, talking.profile.as_ref().map(Handle::id), &profiles)
+        };
         for problem in failed.iter().map(|error| format!("the scene cannot be loaded: {error}")).chain(refused) {
             report.find(FindingKind::Broken, problem, "");
         }
-        let found = !binding.shapes.is_empty() || !binding.joints.is_empty();
+        let found = !binding.shapes().is_empty() || !binding.joints().is_empty();
         if !found && !state.scene_ready && failed.is_none() {
             continue;
         }
@@ -126,24 +134,19 @@ pub(super) fn bind(
         } else {
             bevy_log::info!("face {face}{name}: {report}");
         }
-        let joints = binding.joints.iter().filter_map(|drive| {
+        let joints = binding.joints().iter().filter_map(|drive| {
             let entity = nodes.get(drive.node).map(|(entity, _)| *entity)?;
             let rest = character.transforms.get(entity).ok()?;
             let rest = (rest.rotation, rest.translation);
             Some(JointState { entity, rest, base: rest, written: None })
         });
-        let shapes = binding.shapes.iter().map(|drive| {
-            let state = |targets: core::ops::Range<usize>| {
-                let first = drive.targets.get(targets.start)?;
-                let (index, region) = (first.shape, binding.region(first));
-                Some(ShapeState { index, region, targets, base: 0.0, written: None })
-            };
-            drive.shapes().filter_map(state).collect()
-        });
         let rig = FaceRig {
-            shapes: shapes.collect(),
+            written: shapes.iter().map(|shapes| vec![f32::NAN; shapes.len()]).collect(),
+            base: shapes.iter().map(|shapes| vec![0.0; shapes.len()]).collect(),
+            shapes,
+            moved: true,
             shares: Shares::default(),
-            nodes: binding.shapes.iter().filter_map(|shapes| entities.get(shapes.mesh).copied()).collect(),
+            nodes: binding.shapes().iter().filter_map(|shapes| entities.get(shapes.mesh).copied()).collect(),
             joints: joints.collect(),
             profile: talking.profile.as_ref().map(Handle::id),
             binding,
@@ -151,6 +154,102 @@ pub(super) fn bind(
         commands.entity(face).remove::<Unbound>().insert((rig, BindingReport(report)));
         commands.trigger(FaceBound { entity: face });
     }
+}
+
+/// Characters that were bound before: whoever is equal shares what was found.
+#[derive(Default)]
+pub(super) struct BoundBefore {
+    bound: Vec<Bound>,
+    meshes: MessageCursor<AssetEvent<Mesh>>,
+    profiles: MessageCursor<AssetEvent<RigProfile>>,
+}
+
+/// A character and all that its binding depends on. The shapes of a mesh stay as they are unless it is told.
+struct Bound {
+    profile: Option<AssetId<RigProfile>>,
+    meshes: Vec<AssetId<Mesh>>,
+    shapes: Vec<(String, Vec<String>)>,
+    nodes: Vec<RigNode>,
+    vrm: Option<retarget::Vrm>,
+    problems: Vec<String>,
+    binding: Binding,
+    moved: Arc<[Vec<Shape>]>,
+    report: retarget::BindingReport,
+}
+
+/// What tells that meshes and profiles are others now.
+#[derive(SystemParam)]
+pub(super) struct Changes<'w> {
+    meshes: Option<Res<'w, Messages<AssetEvent<Mesh>>>>,
+    profiles: Option<Res<'w, Messages<AssetEvent<RigProfile>>>>,
+    listed: Option<Res<'w, RigProfiles>>,
+}
+
+impl BoundBefore {
+    /// Different characters that are remembered.
+    const MOST: usize = 64;
+
+    /// Forgets what may be another one now.
+    fn update(&mut self, changes: &Changes) {
+        if let Some(meshes) = &changes.meshes {
+            for event in self.meshes.read(meshes) {
+                if let AssetEvent::Modified { id } | AssetEvent::Removed { id } = event {
+                    self.bound.retain(|known| !known.meshes.contains(id));
+                }
+            }
+        }
+        let told = changes.profiles.as_ref().is_some_and(|profiles| self.profiles.read(profiles).count() > 0);
+        if told || changes.listed.as_ref().is_some_and(DetectChanges::is_changed) {
+            self.bound.clear();
+        }
+    }
+
+    fn get_or_bind(
+        &mut self,
+        rig: &Rig<'_>,
+        meshes: Vec<AssetId<Mesh>>,
+        profile: Option<AssetId<RigProfile>>,
+        profiles: &[&retarget::RigProfile],
+    ) -> (Binding, Arc<[Vec<Shape>]>, retarget::BindingReport) {
+        let is_it = |known: &&Bound| {
+            let shapes = rig.meshes.iter().map(|mesh| (&mesh.name, &mesh.shapes));
+            known.profile == profile
+                && known.meshes == meshes
+                && known.nodes == rig.nodes
+                && known.vrm == rig.vrm
+                && known.problems == rig.problems
+                && known.shapes.iter().map(|(name, shapes)| (name, shapes)).eq(shapes)
+        };
+        if let Some(known) = self.bound.iter().find(is_it) {
+            return (known.binding.clone(), known.moved.clone(), known.report.clone());
+        }
+        let (binding, report) = retarget::bind(rig, profiles);
+        let moved: Arc<[Vec<Shape>]> = binding.shapes().iter().map(|drive| shapes_of(drive, &binding)).collect();
+        if self.bound.len() == Self::MOST {
+            self.bound.remove(0);
+        }
+        self.bound.push(Bound {
+            profile,
+            meshes,
+            shapes: rig.meshes.iter().map(|mesh| (mesh.name.clone(), mesh.shapes.clone())).collect(),
+            nodes: rig.nodes.clone(),
+            vrm: rig.vrm.clone(),
+            problems: rig.problems.clone(),
+            binding: binding.clone(),
+            moved: moved.clone(),
+            report: report.clone(),
+        });
+        (binding, moved, report)
+    }
+}
+
+/// The morph targets of a node that are moved.
+fn shapes_of(drive: &retarget::ShapeDrive, binding: &Binding) -> Vec<Shape> {
+    let shape = |targets: core::ops::Range<usize>| {
+        let first = drive.targets.get(targets.start)?;
+        Some(Shape { index: usize::from(first.shape), region: binding.region(first), targets })
+    };
+    drive.shapes().filter_map(shape).collect()
 }
 
 impl Character<'_, '_> {
@@ -169,6 +268,11 @@ impl Character<'_, '_> {
             nodes.push((face, None));
         }
         nodes
+    }
+
+    fn meshes_of(&self, entities: &[Entity]) -> Vec<AssetId<Mesh>> {
+        let mesh = |entity: &Entity| Some(self.morphs.get(*entity).ok()?.first_mesh()?.id());
+        entities.iter().filter_map(mesh).collect()
     }
 
     fn label(&self, node: Entity) -> String {

@@ -14,6 +14,8 @@ mod visibility;
 mod vrm;
 mod write;
 
+use std::sync::Arc;
+
 use bevy_app::{App, Plugin, PostUpdate};
 use bevy_asset::{AssetApp, AssetEventSystems, AssetId};
 use bevy_ecs::{
@@ -46,26 +48,28 @@ pub struct FaceRig {
     binding: Binding,
     /// The entity of every mesh of the binding.
     nodes: Vec<Entity>,
-    /// The state of every morph target of these.
-    shapes: Vec<Vec<ShapeState>>,
+    /// The morph targets of these that are moved, the same for equal characters.
+    shapes: Arc<[Vec<Shape>]>,
+    /// What was written last into each of them: anything else found there was written by somebody else. Not a number before.
+    written: Vec<Vec<f32>>,
+    /// What a clip of the character says of each, or 0.
+    base: Vec<Vec<f32>>,
     /// The state of every joint of the binding.
     joints: Vec<JointState>,
     shares: Shares,
+    /// Whether there is something new to write.
+    moved: bool,
     /// The profile that the face asked for when it was bound.
     profile: Option<AssetId<RigProfile>>,
 }
 
 /// A morph target that is moved.
 #[derive(Debug)]
-struct ShapeState {
-    index: u16,
+struct Shape {
+    index: usize,
     region: FaceRegion,
-    /// Its place among the targets of the binding.
+    /// Its places among the targets of the binding.
     targets: core::ops::Range<usize>,
-    /// What a clip of the character says, or 0.
-    base: f32,
-    /// What was written last: anything else found there was written by somebody else.
-    written: Option<f32>,
 }
 
 /// A joint that is moved.
@@ -88,7 +92,12 @@ impl FaceRig {
 
     /// Joints this rig moves.
     pub fn joints(&self) -> impl Iterator<Item = (Joint, Entity)> {
-        self.binding.joints.iter().map(|drive| drive.joint).zip(self.joints.iter().map(|state| state.entity))
+        self.binding.joints().iter().map(|drive| drive.joint).zip(self.joints.iter().map(|state| state.entity))
+    }
+
+    /// The joint of the head, if it moves one.
+    pub fn head(&self) -> Option<Entity> {
+        self.joints().find_map(|(joint, entity)| (joint == Joint::Head).then_some(entity))
     }
 }
 
@@ -120,7 +129,14 @@ impl Plugin for RigPlugin {
         .init_resource::<RigProfiles>()
         .add_systems(
             PostUpdate,
-            (bind::profiles_changed.after(AssetEventSystems), bind::release, bind::bind, write::write, mesh::write)
+            (
+                bind::profiles_changed.after(AssetEventSystems),
+                bind::release,
+                bind::bind,
+                write::follow,
+                write::write,
+                mesh::write,
+            )
                 .chain()
                 .in_set(TalkieSystems::Rig),
         );

@@ -10,56 +10,66 @@ use bevy_mesh::morph::MorphWeights;
 use bevy_time::Time;
 use bevy_transform::components::Transform;
 
-use super::{FaceAuthority, FaceRig, ShapeState};
+use super::{FaceAuthority, FaceRig};
 use crate::face::LivePose;
 
 /// Weights below this are written as exactly 0: Bevy's shader skips those.
 const NOTHING: f32 = 1e-4;
 
+/// Asks the binding of every face whose pose is another one.
+pub(super) fn follow(mut faces: Query<(Ref<LivePose>, &FaceAuthority, &mut FaceRig)>, time: Res<Time>) {
+    let delta = time.delta_secs();
+    faces.par_iter_mut().for_each(|(live, authority, mut rig)| {
+        let moved = live.is_changed() || rig.is_changed();
+        let rig = rig.bypass_change_detection();
+        if moved {
+            rig.binding.follow(&live.0);
+        }
+        rig.moved = rig.shares.advance(authority, delta) || moved;
+    });
+}
+
+/// Writes what the bindings say.
 pub(super) fn write(
-    mut faces: Query<(Ref<LivePose>, &FaceAuthority, &mut FaceRig)>,
+    mut faces: Query<(&LivePose, &mut FaceRig)>,
     mut weights: Query<&mut MorphWeights>,
     mut transforms: Query<&mut Transform>,
-    time: Res<Time>,
 ) {
-    for (live, authority, mut rig) in &mut faces {
-        let mut moved = live.is_changed() || rig.is_changed();
+    for (live, mut rig) in &mut faces {
         let pose = &live.0;
-        let FaceRig { binding, nodes, shapes, joints, shares, profile: _ } = rig.bypass_change_detection();
-        if moved {
-            binding.follow(pose);
-        }
-        moved |= shares.advance(authority, time.delta_secs());
-        for ((node, drive), shapes) in nodes.iter().zip(&binding.shapes).zip(shapes) {
-            // A clip of the character overwrites all weights of a node: then ours are due again.
+        let FaceRig { binding, nodes, shapes, written, base, joints, shares, moved, profile: _ } =
+            rig.bypass_change_detection();
+        let moved = *moved;
+        let nodes = nodes.iter().zip(binding.shapes()).zip(&**shapes).zip(written).zip(base);
+        for ((((node, drive), shapes), written), base) in nodes {
             let Ok(mut morph) = weights.get_mut(*node) else { continue };
-            if !moved && !morph.is_changed() {
+            // A clip of the character overwrites all weights of a node: then ours are due again.
+            let others = morph.is_changed();
+            if !moved && !others {
                 continue;
             }
-            let current = morph.weights();
+            let current = morph.bypass_change_detection().weights_mut();
             let mut differs = false;
-            for shape in shapes.iter_mut() {
-                let Some(found) = current.get(usize::from(shape.index)) else { continue };
-                if shape.written != Some(*found) {
-                    shape.base = if found.is_finite() { *found } else { 0.0 };
+            for ((shape, written), base) in shapes.iter().zip(written).zip(base) {
+                let Some(found) = current.get_mut(shape.index) else { continue };
+                if others && *written != *found {
+                    *base = if found.is_finite() { *found } else { 0.0 };
                 }
                 let (face, clip) = shares.of(shape.region);
                 let ours = binding.weight(&drive.targets[shape.targets.clone()]);
-                let weight = if clip == 0.0 && face == 1.0 { ours } else { both(ours * face, shape.base * clip) };
+                let weight = if clip == 0.0 && face == 1.0 { ours } else { both(ours * face, *base * clip) };
                 let weight = if weight.abs() < NOTHING { 0.0 } else { weight };
-                differs |= *found != weight;
-                shape.written = Some(weight);
+                if *found != weight {
+                    *found = weight;
+                    differs = true;
+                }
+                *written = weight;
             }
             if differs {
-                let values = morph.weights_mut();
-                for ShapeState { index, written, .. } in shapes.iter() {
-                    if let (Some(value), Some(written)) = (values.get_mut(usize::from(*index)), written) {
-                        *value = *written;
-                    }
-                }
+                morph.set_changed();
             }
         }
-        for (drive, state) in binding.joints.iter().zip(joints) {
+        for (drive, state) in binding.joints().iter().zip(joints) {
             let Ok(mut transform) = transforms.get_mut(state.entity) else { continue };
             let found = (transform.rotation, transform.translation);
             if state.written != Some(found) {

@@ -91,18 +91,18 @@ pub fn animate_glb(
     }
 
     let nodes: Vec<gltf::Node<'_>> = visited(&file, &mut Vec::new()).into_iter().map(|(node, _)| node).collect();
-    let mut faces = faces(&nodes, &binding.shapes)?;
-    let numbers = faces.iter().map(|face| face.weights.len()).sum::<usize>() + 7 * binding.joints.len() + 1;
+    let mut faces = faces(&nodes, binding.shapes())?;
+    let numbers = faces.iter().map(|face| face.weights.len()).sum::<usize>() + 7 * binding.joints().len() + 1;
     let bytes = 4 * (numbers * poses.len()) as u64;
     if bytes + character.len() as u64 > u64::from(u32::MAX) {
         return Err(AnimateGlbError::TooLarge { bytes });
     }
     for pose in &poses {
         binding.follow(pose);
-        faces.iter_mut().zip(&binding.shapes).for_each(|(face, drive)| face.follow(binding, drive));
+        faces.iter_mut().zip(binding.shapes()).for_each(|(face, drive)| face.follow(binding, drive));
     }
     let mut channels: Vec<Channel> = faces.into_iter().map(Face::channel).collect();
-    channels.extend(joints(&nodes, &binding.joints, &poses)?);
+    channels.extend(joints(&nodes, binding.joints(), &poses)?);
     if channels.iter().all(|channel| !channel.moves()) {
         return Err(AnimateGlbError::Nothing);
     }

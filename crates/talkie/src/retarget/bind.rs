@@ -6,7 +6,7 @@ use super::{
     Binding, BindingReport, BoundShape, ChannelMix, FindingKind, Rig, RigProfile, ShapeDrive, ShapeRule, TargetDrive,
     Vrm, VrmExpression, VrmOverride,
     likeness::likeness,
-    mixer::{Control, Fit, Override},
+    mixer::{Control, Fit, Override, Rules},
     profile::KnownShape,
     rig::unnamed_shape,
 };
@@ -36,7 +36,7 @@ pub fn bind(rig: &Rig<'_>, profiles: &[&RigProfile]) -> (Binding, BindingReport)
     let mut binder = Binder {
         rig,
         profiles,
-        binding: Binding::default(),
+        rules: Rules::default(),
         report,
         offers: offers(rig),
         covered: BTreeSet::new(),
@@ -94,7 +94,7 @@ fn offers(rig: &Rig<'_>) -> Vec<Offer> {
 pub(super) struct Binder<'a> {
     pub(super) rig: &'a Rig<'a>,
     pub(super) profiles: &'a [&'a RigProfile],
-    pub(super) binding: Binding,
+    pub(super) rules: Rules,
     pub(super) report: BindingReport,
     offers: Vec<Offer>,
     /// Channels that a shape answers to.
@@ -182,7 +182,7 @@ impl Binder<'_> {
         show_rows(&mut self.postures, &self.rows);
         // One fit for all regions: a posture of the whole face counts once.
         let wanted = |channel: FaceChannel| self.fitted.contains(&channel.region()) && !self.direct.contains(&channel);
-        self.binding.fit = Fit::new(&self.postures, wanted, likeness);
+        self.rules.fit = Fit::new(&self.postures, wanted, likeness);
         self.settle_mouth_close();
         self.override_others();
     }
@@ -209,14 +209,14 @@ impl Binder<'_> {
             }
             let binary = self.offers[*offer].binary;
             let control = *self.controls.entry((profile, *key, binary)).or_insert_with(|| {
-                self.binding.controls.push(Control::new(rule, binary, region));
-                (self.binding.controls.len() - 1) as u16
+                self.rules.controls.push(Control::new(rule, binary, region));
+                (self.rules.controls.len() - 1) as u16
             });
             if !self.take(*offer, control, rule) {
                 continue;
             }
             if fits {
-                self.binding.controls[usize::from(control)].terms.clear();
+                self.rules.controls[usize::from(control)].terms.clear();
                 if self.postures.iter().all(|(other, _)| *other != control) {
                     self.postures.push((control, posture(rule)));
                     self.rows.push(rule.from.clone());
@@ -345,7 +345,7 @@ impl Binder<'_> {
             );
             1.0
         };
-        for control in &mut self.binding.controls {
+        for control in &mut self.rules.controls {
             let opens = control.terms.iter().find(|(channel, _)| usize::from(*channel) == open.index()).copied();
             if let Some((_, factor)) = opens {
                 control.terms.push((close.index() as u8, -factor * share));
@@ -358,7 +358,7 @@ impl Binder<'_> {
         let target = |mesh: usize, channel: FaceChannel| {
             let drives = self.drives.get(&mesh)?;
             let is = |drive: &&TargetDrive| {
-                matches!(self.binding.controls[usize::from(drive.control)].terms[..], [(only, factor)]
+                matches!(self.rules.controls[usize::from(drive.control)].terms[..], [(only, factor)]
                     if usize::from(only) == channel.index() && factor > 0.0)
             };
             drives.iter().find(is).map(|drive| usize::from(drive.shape))
@@ -398,12 +398,12 @@ impl Binder<'_> {
                 }
             }
         }
-        self.binding.overrides = overrides;
+        self.rules.overrides = overrides;
     }
 
     fn finish(mut self) -> (Binding, BindingReport) {
         let mut moved = self.covered;
-        for drive in &self.binding.joints {
+        for drive in &self.rules.joints {
             moved.extend(drive.terms.iter().map(|term| term.channel));
             moved.extend(drive.joint.gaze().into_iter().flatten().filter(|_| drive.rigid > 0.0));
         }
@@ -427,7 +427,7 @@ impl Binder<'_> {
                 self.report.find(FindingKind::Missing, format!("nothing answers to {}", names.join(" ")), remedy);
             }
         }
-        if self.report.shapes.is_empty() && self.binding.joints.is_empty() {
+        if self.report.shapes.is_empty() && self.rules.joints.is_empty() {
             self.report.find(
                 FindingKind::Broken,
                 "no morph targets with known names and no face joints",
@@ -436,9 +436,9 @@ impl Binder<'_> {
         }
         for (mesh, mut targets) in self.drives {
             targets.sort_by_key(|target| (target.shape, target.control));
-            self.binding.shapes.push(ShapeDrive { mesh, targets });
+            self.rules.shapes.push(ShapeDrive { mesh, targets });
         }
-        (self.binding, self.report)
+        (Binding::new(self.rules), self.report)
     }
 }
 

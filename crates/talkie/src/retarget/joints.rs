@@ -49,7 +49,7 @@ impl Binder<'_> {
                 continue;
             }
             match skeleton.drive(found) {
-                Some(drive) => self.binding.joints.push(JointDrive { terms, rigid, ..drive }),
+                Some(drive) => self.rules.joints.push(JointDrive { terms, rigid, ..drive }),
                 None => self.report.find(
                     FindingKind::Broken,
                     format!("the joint `{node}` is scaled to nothing"),

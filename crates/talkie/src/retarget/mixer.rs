@@ -1,5 +1,7 @@
 //! From the channels of a pose to the weights of shapes and the turns of joints.
 
+use std::sync::Arc;
+
 use glam::{Mat3, Quat, Vec2, Vec3};
 
 use super::{FULL_LOOK, Joint, ShapeRule, VrmOverride};
@@ -9,15 +11,26 @@ use crate::animation::{
 };
 
 /// How a character follows a pose: made by [`bind`](super::bind), asked in every frame.
+///
+/// Clones share what is the same for equal characters and have their own values: for a crowd, bind once and clone.
 #[derive(Debug, Clone, Default)]
 pub struct Binding {
+    rules: Arc<Rules>,
+    fit: Option<Fit>,
+    /// What the controls are at, in their order, and whether that is less or more than was wanted.
+    values: Vec<f32>,
+    clipped: Vec<bool>,
+}
+
+/// What does not change from pose to pose.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
     pub(super) controls: Vec<Control>,
+    /// Is at rest, and taken out when the rules are complete.
     pub(super) fit: Option<Fit>,
     pub(super) overrides: Vec<Override>,
-    /// Which morph targets follow.
-    pub shapes: Vec<ShapeDrive>,
-    /// Which joints follow.
-    pub joints: Vec<JointDrive>,
+    pub(super) shapes: Vec<ShapeDrive>,
+    pub(super) joints: Vec<JointDrive>,
 }
 
 /// The morph targets of a mesh that follow.
@@ -60,24 +73,21 @@ pub(super) struct Control {
     pub(super) curve: Vec<(f32, f32)>,
     pub(super) binary: bool,
     pub(super) region: FaceRegion,
-    pub(super) value: f32,
-    /// Whether the value was beyond the range.
-    clipped: bool,
 }
 
 impl Control {
     pub(super) fn new(rule: &ShapeRule, binary: bool, region: FaceRegion) -> Self {
         let terms = rule.from.iter().map(|(channel, factor)| (channel.index() as u8, *factor)).collect();
         let ShapeRule { gain, offset, clamp, curve, .. } = rule.clone();
-        Self { terms, gain, offset, clamp, curve, binary, region, value: 0.0, clipped: false }
+        Self { terms, gain, offset, clamp, curve, binary, region }
     }
 
-    /// Takes what becomes of a mix.
-    fn take(&mut self, mix: f32) {
+    /// What becomes of a mix, and whether the range clipped it.
+    fn value(&self, mix: f32) -> (f32, bool) {
         let value = curved(&self.curve, self.gain * mix + self.offset);
         let value = if self.binary { f32::from(u8::from(value >= 0.5)) } else { value };
-        self.clipped = value < self.clamp.0 - CLIPPED || value > self.clamp.1 + CLIPPED;
-        self.value = if value.is_nan() { 0.0 } else { value.clamp(self.clamp.0, self.clamp.1) };
+        let clipped = value < self.clamp.0 - CLIPPED || value > self.clamp.1 + CLIPPED;
+        (if value.is_nan() { 0.0 } else { value.clamp(self.clamp.0, self.clamp.1) }, clipped)
     }
 }
 
@@ -98,9 +108,9 @@ pub(super) fn curved(points: &[(f32, f32)], input: f32) -> f32 {
 /// Controls whose mixes are found together: the postures they show, least squares from what is wanted.
 #[derive(Debug, Clone)]
 pub(super) struct Fit {
-    controls: Vec<u16>,
+    controls: Arc<[u16]>,
     /// From channels to the right-hand side: a row for every control.
-    cross: Vec<f64>,
+    cross: Arc<[f64]>,
     solver: BoundedSolver,
     active: ActiveSet,
     /// What a unit of each weight costs.
@@ -151,7 +161,7 @@ impl Fit {
         let cost: Vec<f64> = (0..count).map(|index| COST * matrix[index * count + index]).collect();
         Some(Self {
             controls: postures.iter().map(|(control, _)| *control).collect(),
-            cross,
+            cross: cross.into(),
             solver: BoundedSolver::new(&matrix, count, Objective::Energy).ok()?,
             active: ActiveSet::all_free(count),
             cost,
@@ -211,20 +221,38 @@ pub(super) struct JointTerm {
 }
 
 impl Binding {
+    pub(super) fn new(mut rules: Rules) -> Self {
+        let fit = rules.fit.take();
+        let count = rules.controls.len();
+        Self { fit, values: vec![0.0; count], clipped: vec![false; count], rules: Arc::new(rules) }
+    }
+
+    /// Which morph targets follow.
+    pub fn shapes(&self) -> &[ShapeDrive] {
+        &self.rules.shapes
+    }
+
+    /// Which joints follow.
+    pub fn joints(&self) -> &[JointDrive] {
+        &self.rules.joints
+    }
+
     /// Computes all weights for a pose; ask [`weight`](Self::weight) afterwards. Allocates nothing.
     pub fn follow(&mut self, pose: &FacePose) {
-        for control in &mut self.controls {
+        let Rules { controls, overrides, .. } = &*self.rules;
+        for ((value, clipped), control) in self.values.iter_mut().zip(&mut self.clipped).zip(controls) {
             let mix = control.terms.iter().map(|(channel, factor)| pose.weights[usize::from(*channel)] * factor).sum();
-            control.take(mix);
+            (*value, *clipped) = control.value(mix);
         }
         if let Some(fit) = &mut self.fit {
             fit.solve(pose);
             for (control, mix) in fit.controls.iter().zip(&fit.found) {
-                self.controls[usize::from(*control)].take(*mix as f32);
+                let control = usize::from(*control);
+                (self.values[control], self.clipped[control]) = controls[control].value(*mix as f32);
             }
         }
-        for rule in &self.overrides {
-            let shown = self.controls[usize::from(rule.by)].value;
+        for rule in overrides {
+            let shown = self.values[usize::from(rule.by)];
             let left = match rule.how {
                 VrmOverride::None => continue,
                 VrmOverride::Block if shown > 0.0 => 0.0,
@@ -232,7 +260,7 @@ impl Binding {
                 VrmOverride::Blend => 1.0 - shown.clamp(0.0, 1.0),
             };
             for over in &rule.over {
-                self.controls[usize::from(*over)].value *= left;
+                self.values[usize::from(*over)] *= left;
             }
         }
     }
@@ -240,17 +268,17 @@ impl Binding {
     /// The weight of a morph target as of the last [`follow`](Self::follow), given all of its [`ShapeDrive::targets`].
     #[inline]
     pub fn weight(&self, targets: &[TargetDrive]) -> f32 {
-        targets.iter().map(|target| self.controls[usize::from(target.control)].value * target.factor).sum()
+        targets.iter().map(|target| self.values[usize::from(target.control)] * target.factor).sum()
     }
 
     /// Whether the last [`follow`](Self::follow) wanted more, or less, of it than its range has.
     pub fn is_clipped(&self, target: &TargetDrive) -> bool {
-        self.controls[usize::from(target.control)].clipped
+        self.clipped[usize::from(target.control)]
     }
 
     /// The region of the face that a morph target belongs to.
     pub fn region(&self, target: &TargetDrive) -> FaceRegion {
-        self.controls[usize::from(target.control)].region
+        self.rules.controls[usize::from(target.control)].region
     }
 }
 

@@ -84,9 +84,9 @@ mod tests {
     /// What a binding makes of a pose: the weights of all shapes, and the turns and shifts of all joints.
     fn shown(binding: &mut Binding, pose: &FacePose) -> (Vec<f32>, Vec<(Quat, Vec3)>) {
         binding.follow(pose);
-        let targets = binding.shapes.iter().flat_map(|drive| &drive.targets);
+        let targets = binding.shapes().iter().flat_map(|drive| &drive.targets);
         let weights = targets.map(|target| binding.weight(core::slice::from_ref(target))).collect();
-        (weights, binding.joints.iter().map(|drive| drive.motion(pose)).collect())
+        (weights, binding.joints().iter().map(|drive| drive.motion(pose)).collect())
     }
 
     fn node(name: &str, parent: Option<usize>, translation: Vec3) -> RigNode {

@@ -40,7 +40,7 @@ fn pose(weights: &[(FaceChannel, f32)]) -> FacePose {
 fn weights(binding: &mut Binding, count: usize, pose: &FacePose) -> Vec<f32> {
     binding.follow(pose);
     let mut weights = vec![0.0; count];
-    for target in binding.shapes.iter().filter(|drive| drive.mesh == 0).flat_map(|drive| &drive.targets) {
+    for target in binding.shapes().iter().filter(|drive| drive.mesh == 0).flat_map(|drive| &drive.targets) {
         weights[usize::from(target.shape)] += binding.weight(core::slice::from_ref(target));
     }
     weights
@@ -150,7 +150,7 @@ fn one_name_on_several_meshes_is_driven_on_all() {
     let (mut binding, report) = bind(&rig, &builtin());
     binding.follow(&pose(&[(JawOpen, 0.5)]));
     let driven: Vec<(usize, u16, f32)> = binding
-        .shapes
+        .shapes()
         .iter()
         .flat_map(|drive| {
             drive.targets.iter().map(|target| (drive.mesh, target.shape, binding.weight(core::slice::from_ref(target))))
@@ -281,7 +281,7 @@ fn joints_are_found_by_words_only_where_no_profile_knows_them_and_said_to_be_dou
         ..Rig::default()
     };
     let (binding, report) = bind(&rig, &builtin());
-    let found: Vec<(Joint, usize)> = binding.joints.iter().map(|drive| (drive.joint, drive.node)).collect();
+    let found: Vec<(Joint, usize)> = binding.joints().iter().map(|drive| (drive.joint, drive.node)).collect();
     assert_eq!(found, [(Joint::Head, 0), (Joint::Jaw, 1), (Joint::LeftEye, 2), (Joint::RightEye, 3)]);
     assert!(says(&report, FindingKind::Doubtful, "`C_jaw_jnt` is taken for the joint of the jaw"), "{report}");
 }
@@ -306,7 +306,7 @@ fn a_jaw_opens_down_whatever_its_axes_and_the_character_s_are() {
         };
         (rig.nodes[0].rotation, rig.nodes[2].rotation) = (root, jaw);
         let (binding, _) = bind(&rig, &builtin());
-        let drive = binding.joints.iter().find(|drive| drive.joint == Joint::Jaw).unwrap();
+        let drive = binding.joints().iter().find(|drive| drive.joint == Joint::Jaw).unwrap();
         let (turn, _) = drive.motion(&pose(&[(JawOpen, 1.0)]));
         // The chin, in the axes of the head: forward at rest.
         let chin = jaw * turn * jaw.inverse() * Vec3::Z;
@@ -331,7 +331,8 @@ fn a_jaw_of_several_pieces_turns_about_one_hinge() {
     };
     let (binding, _) = bind(&rig, &builtin());
     let open = pose(&[(JawOpen, 1.0)]);
-    let motion = |node: usize| binding.joints.iter().find(|drive| drive.node == node).map(|drive| drive.motion(&open));
+    let motion =
+        |node: usize| binding.joints().iter().find(|drive| drive.node == node).map(|drive| drive.motion(&open));
     assert!(motion(3).is_none(), "what hangs on the hinge goes along");
     let (hinge, still) = motion(1).unwrap();
     let (chin, shift) = motion(2).unwrap();
@@ -350,7 +351,7 @@ fn eyes_follow_the_gaze_and_the_channels_alike() {
     ];
     let (binding, _) = bind(&rig, &builtin());
     let turned = |joint: Joint, pose: &FacePose| {
-        let drive = binding.joints.iter().find(|drive| drive.joint == joint).unwrap();
+        let drive = binding.joints().iter().find(|drive| drive.joint == joint).unwrap();
         (drive.motion(pose).0 * Vec3::Z).to_array()
     };
     let by_channels =
@@ -377,7 +378,7 @@ fn a_joint_moves_beside_shapes_only_where_its_profile_says_so() {
         ));
         let mut rig = rig(&["open"]);
         rig.nodes = vec![node("jawbone", None, [0.0; 3])];
-        bind(&rig, &[&ours]).0.joints.len()
+        bind(&rig, &[&ours]).0.joints().len()
     };
     assert_eq!((with(""), with(", beside_shapes: true")), (0, 1));
 }
@@ -387,6 +388,6 @@ fn shapes_without_names_and_files_without_anything_are_said() {
     let (_, report) = bind(&rig(&["", "", "jawOpen"]), &builtin());
     assert!(says(&report, FindingKind::Broken, "2 of the 3 shapes of `face` have no names"), "{report}");
     let (binding, report) = bind(&Rig::default(), &builtin());
-    assert!(binding.shapes.is_empty() && report.is_broken() && !report.can_speak());
+    assert!(binding.shapes().is_empty() && report.is_broken() && !report.can_speak());
     assert!(report.findings.iter().all(|finding| !finding.what.is_empty()));
 }

@@ -54,7 +54,7 @@ impl FaceFit<'_> {
                 .map(|channel| self.template_opening(channel) * pose.weight(channel))
                 .sum();
             let opening = (self.lips_of(binding, pose, [upper, lower]) - rest).dot(apart);
-            for drive in &binding.shapes {
+            for drive in binding.shapes() {
                 for target in drive.targets.iter().filter(|target| binding.is_clipped(target)) {
                     *beyond.entry((drive.mesh, target.shape)).or_default() += 1;
                 }
@@ -134,7 +134,7 @@ impl super::Head {
         let mut world: Vec<Mat4> = Vec::with_capacity(self.nodes.len());
         for (index, node) in self.nodes.iter().enumerate() {
             let (mut rotation, mut translation): (Quat, Vec3) = (node.rotation, node.translation);
-            for drive in binding.joints.iter().filter(|drive| drive.node == index) {
+            for drive in binding.joints().iter().filter(|drive| drive.node == index) {
                 let (turn, shift) = drive.motion(pose);
                 rotation *= turn;
                 translation += shift;
@@ -151,7 +151,7 @@ impl super::Head {
             self.parts.iter().find_map(|part| Some((part, part.points.iter().position(|other| *other == point)?)));
         let Some((part, vertex)) = found else { return self.points[point as usize] };
         let mut place = part.places[vertex];
-        for drive in binding.shapes.iter().filter(|drive| Some(drive.mesh) == part.rig_mesh) {
+        for drive in binding.shapes().iter().filter(|drive| Some(drive.mesh) == part.rig_mesh) {
             for targets in drive.shapes() {
                 let targets = &drive.targets[targets];
                 if let Some(Some(moved)) = part.shapes.get(usize::from(targets[0].shape)) {

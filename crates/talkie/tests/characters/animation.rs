@@ -66,7 +66,7 @@ fn check(glb: &Glb) -> Vec<(String, &'static str)> {
     let node = |name: &str| file.nodes().find(|node| node.name() == Some(name)).unwrap();
     for (frame, (_, pose)) in track.iter().enumerate() {
         binding.follow(pose);
-        for drive in &binding.shapes {
+        for drive in binding.shapes() {
             let mesh = &rig.meshes[drive.mesh];
             let count = mesh.shapes.len();
             let shown = &keys[&(mesh.name.clone(), "weights")][frame * count..][..count];
@@ -78,7 +78,7 @@ fn check(glb: &Glb) -> Vec<(String, &'static str)> {
                 assert!((shown - wanted).abs() < CLOSE, "{} {shape}: {shown} instead of {wanted}", mesh.name);
             }
         }
-        for drive in &binding.joints {
+        for drive in binding.joints() {
             let name = &rig.nodes[drive.node].name;
             let (turn, shift) = drive.motion(pose);
             let (place, rest, _) = node(name).transform().decomposed();

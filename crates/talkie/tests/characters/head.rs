@@ -45,7 +45,7 @@ impl Head {
             queue.extend(node.children());
             let Some(primitive) = node.mesh().and_then(|mesh| mesh.primitives().next()) else { continue };
             // Of a character without shapes every mesh counts.
-            if primitive.morph_targets().len() == 0 && !binding.shapes.is_empty() {
+            if primitive.morph_targets().len() == 0 && !binding.shapes().is_empty() {
                 continue;
             }
             let read = |accessor: gltf::Accessor<'_>| -> Vec<Vec3> {
@@ -74,7 +74,7 @@ impl Head {
         self.binding.follow(pose);
         let skin = &self.meshes[mesh];
         let mut places = skin.places.clone();
-        for drive in self.binding.shapes.iter().filter(|drive| drive.mesh == mesh) {
+        for drive in self.binding.shapes().iter().filter(|drive| drive.mesh == mesh) {
             for target in &drive.targets {
                 let weight = self.binding.weight(std::slice::from_ref(target));
                 if weight != 0.0 {
@@ -100,7 +100,7 @@ impl Head {
 
     /// Displacements of the vertices of a mesh by the shapes that are driven.
     pub fn driven_shapes(&self, mesh: usize) -> Vec<&Vec<Vec3>> {
-        let drives = self.binding.shapes.iter().filter(|drive| drive.mesh == mesh).flat_map(|drive| &drive.targets);
+        let drives = self.binding.shapes().iter().filter(|drive| drive.mesh == mesh).flat_map(|drive| &drive.targets);
         let mut shapes: Vec<u16> = drives.map(|target| target.shape).collect();
         shapes.dedup();
         shapes.into_iter().map(|shape| &self.meshes[mesh].shapes[usize::from(shape)]).collect()
@@ -125,7 +125,7 @@ impl Head {
         while let Some((node, above)) = queue.pop() {
             let (translation, rotation, scale) = node.transform().decomposed();
             let (mut rotation, mut translation) = (Quat::from_array(rotation), Vec3::from(translation));
-            for drive in self.binding.joints.iter().filter(|drive| self.nodes[drive.node] == node.index()) {
+            for drive in self.binding.joints().iter().filter(|drive| self.nodes[drive.node] == node.index()) {
                 let (turn, shift) = drive.motion(pose);
                 rotation *= turn;
                 translation += shift;

@@ -65,7 +65,7 @@ fn character_of(path: &Path, own: &[PathBuf]) -> Result<Kind, Failure> {
     let file = open_gltf(&bytes).map_err(|reason| Failure::at(path, reason))?;
     let profiles = profiles(own)?;
     let (binding, report) = bind(&rig_of(&file), &profiles.iter().collect::<Vec<_>>());
-    if binding.shapes.is_empty() && binding.joints.is_empty() {
+    if binding.shapes().is_empty() && binding.joints().is_empty() {
         return Err(Failure::at(
             path,
             "nothing of it can be bound: `talkie bind` says what it offers and what would help",
