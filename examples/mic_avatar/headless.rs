@@ -3,20 +3,8 @@
 use std::{fs, path::Path, time::Duration};
 
 use bevy::{
-    app::PluginsState,
-    audio::AudioPlugin,
-    log::{DEFAULT_FILTER, LogPlugin},
     prelude::*,
-    render::{
-        RenderPlugin,
-        pipelined_rendering::PipelinedRenderingPlugin,
-        render_resource::{PollType, TextureFormat, TextureUsages},
-        renderer::RenderDevice,
-        view::screenshot::{Screenshot, save_to_disk},
-    },
-    time::TimeUpdateStrategy,
-    window::ExitCondition,
-    winit::WinitPlugin,
+    render::view::screenshot::{Screenshot, save_to_disk},
 };
 use bevy_talkie::{
     inference::{LIVE_MODEL, wait_for_batches},
@@ -24,29 +12,18 @@ use bevy_talkie::{
     voice::microphone::VirtualMicrophone,
 };
 
-use crate::Target;
+use crate::{
+    Target,
+    off_screen::{self, step},
+};
 
 const SIZE: (u32, u32) = (720, 405);
 const FRAME: Duration = Duration::from_nanos(16_666_667);
 
-/// Everything of `DefaultPlugins` but window and sound, and time in steps of one picture.
+/// No window and no sound, and time in steps of one picture.
 pub fn prepare(app: &mut App) {
-    app.add_plugins(
-        DefaultPlugins
-            .set(WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() })
-            .set(RenderPlugin { synchronous_pipeline_compilation: true, ..default() })
-            .set(LogPlugin {
-                filter: format!("{DEFAULT_FILTER},bevy_render::view::window::screenshot=warn"),
-                ..default()
-            })
-            .disable::<WinitPlugin>()
-            .disable::<AudioPlugin>()
-            .disable::<PipelinedRenderingPlugin>(),
-    );
-    let mut image = Image::new_target_texture(SIZE.0, SIZE.1, TextureFormat::Rgba8UnormSrgb, None);
-    image.texture_descriptor.usage |= TextureUsages::COPY_SRC;
-    let image = app.world_mut().resource_mut::<Assets<Image>>().add(image);
-    app.insert_resource(Target(Some(image))).insert_resource(TimeUpdateStrategy::ManualDuration(FRAME));
+    let image = off_screen::prepare(app, SIZE, FRAME);
+    app.insert_resource(Target(Some(image)));
 }
 
 pub fn run(mut app: App, folder: &Path, microphone: &VirtualMicrophone, seconds: f64) -> AppExit {
@@ -63,11 +40,7 @@ pub fn run(mut app: App, folder: &Path, microphone: &VirtualMicrophone, seconds:
 }
 
 fn draw(app: &mut App, folder: &Path, microphone: &VirtualMicrophone, seconds: f64) -> Result<String, String> {
-    while app.plugins_state() == PluginsState::Adding {
-        bevy::tasks::tick_global_task_pools_on_main_thread();
-    }
-    app.finish();
-    app.cleanup();
+    off_screen::start(app);
     fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut ready = false;
     for _ in 0..20_000 {
@@ -107,14 +80,4 @@ fn draw(app: &mut App, folder: &Path, microphone: &VirtualMicrophone, seconds: f
         f64::from(count) / 60.0,
         folder.display()
     ))
-}
-
-/// One picture; waits until it is drawn.
-fn step(app: &mut App) {
-    app.update();
-    if let Some(device) = app.world().get_resource::<RenderDevice>() {
-        // An error here shows as a missing picture.
-        let _ = device.poll(PollType::wait_indefinitely());
-    }
-    wait_for_batches(app.world());
 }

@@ -18,6 +18,8 @@ use bevy_talkie::{
 };
 
 mod headless;
+#[path = "../off_screen/mod.rs"]
+mod off_screen;
 mod panel;
 
 const USAGE: &str = "usage: mic_avatar [--list | --device NAME | --file RECORDING [--headless FOLDER]]";

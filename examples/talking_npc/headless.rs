@@ -8,29 +8,20 @@ use std::{
 };
 
 use bevy::{
-    app::PluginsState,
-    audio::AudioPlugin,
     camera::RenderTarget,
-    log::{DEFAULT_FILTER, LogPlugin},
     prelude::*,
     render::{
-        RenderPlugin,
-        pipelined_rendering::PipelinedRenderingPlugin,
-        render_resource::{PollType, TextureFormat, TextureUsages},
-        renderer::{RenderAdapterInfo, RenderDevice},
+        renderer::RenderAdapterInfo,
         view::screenshot::{Screenshot, save_to_disk},
     },
-    time::TimeUpdateStrategy,
-    window::ExitCondition,
-    winit::WinitPlugin,
 };
-use bevy_talkie::{
-    inference::{InferenceStats, wait_for_batches},
-    prelude::*,
-    talkie::inference::Runtime,
-};
+use bevy_talkie::{inference::InferenceStats, prelude::*, talkie::inference::Runtime};
 
-use crate::{Actor, Script, stage};
+use crate::{
+    Actor, Script,
+    off_screen::{self, step},
+    stage,
+};
 
 const SIZE: (u32, u32) = (640, 360);
 const FRAMES_PER_SECOND: u32 = 25;
@@ -59,29 +50,12 @@ struct Heard(Vec<(u32, f32, Handle<VoiceClip>)>);
 #[derive(Resource)]
 struct FrameNumber(u32);
 
-/// Everything of `DefaultPlugins` but window and sound, and time in steps of one picture.
+/// No window and no sound, and time in steps of one picture.
 pub fn prepare(app: &mut App, folder: PathBuf, lines: usize) {
-    app.add_plugins(
-        DefaultPlugins
-            .set(WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() })
-            .set(RenderPlugin { synchronous_pipeline_compilation: true, ..default() })
-            .set(LogPlugin {
-                // Not a line for every picture.
-                filter: format!("{DEFAULT_FILTER},bevy_render::view::window::screenshot=warn"),
-                ..default()
-            })
-            .disable::<WinitPlugin>()
-            .disable::<AudioPlugin>()
-            .disable::<PipelinedRenderingPlugin>(),
-    );
-    let mut image = Image::new_target_texture(SIZE.0, SIZE.1, TextureFormat::Rgba8UnormSrgb, None);
-    image.texture_descriptor.usage |= TextureUsages::COPY_SRC;
-    let image = app.world_mut().resource_mut::<Assets<Image>>().add(image);
-    let step = Duration::from_secs(1) / FRAMES_PER_SECOND;
+    let image = off_screen::prepare(app, SIZE, Duration::from_secs(1) / FRAMES_PER_SECOND);
     app.insert_resource(Picture { image, folder, lines })
         .init_resource::<Heard>()
         .insert_resource(FrameNumber(0))
-        .insert_resource(TimeUpdateStrategy::ManualDuration(step))
         .add_observer(
             |started: On<SpeechStarted>, actors: Query<&Actor>, frame: Res<FrameNumber>, mut heard: ResMut<Heard>| {
                 let left = actors.get(started.entity).is_ok_and(|actor| actor.0 == stage::LEFT_ACTOR);
@@ -108,11 +82,7 @@ pub fn run(mut app: App) -> AppExit {
 }
 
 fn draw(app: &mut App) -> Result<String, String> {
-    while app.plugins_state() == PluginsState::Adding {
-        bevy::tasks::tick_global_task_pools_on_main_thread();
-    }
-    app.finish();
-    app.cleanup();
+    off_screen::start(app);
     let (image, folder) = {
         let picture = app.world().resource::<Picture>();
         (picture.image.clone(), picture.folder.clone())
@@ -167,17 +137,6 @@ fn draw(app: &mut App) -> Result<String, String> {
     let seconds = f64::from(frame) / f64::from(FRAMES_PER_SECOND);
     write_sound(app, &folder, seconds)?;
     Ok(figures(app, frame, seconds, started.elapsed().as_secs_f64()))
-}
-
-/// One picture; waits until it is drawn, so that pictures cannot pile up.
-fn step(app: &mut App) {
-    app.update();
-    if let Some(device) = app.world().get_resource::<RenderDevice>() {
-        // An error here shows as a missing picture.
-        let _ = device.poll(PollType::wait_indefinitely());
-    }
-    // A picture is a step of time, however long it took: the face shall not depend on that.
-    wait_for_batches(app.world());
 }
 
 fn figures(app: &App, frames: u32, seconds: f64, took: f64) -> String {

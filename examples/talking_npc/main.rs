@@ -20,6 +20,8 @@ use bevy_talkie::{
 use serde::Deserialize;
 
 mod headless;
+#[path = "../off_screen/mod.rs"]
+mod off_screen;
 mod stage;
 
 /// One line of the script.
