@@ -33,9 +33,9 @@
 //!
 //! | module | what it is about |
 //! |---|---|
-//! | [`voice`] | what a character says: clips, streams, microphones, the queue, the clock of what is heard |
-//! | [`inference`] | models as assets; one batch for all speakers, off the main thread |
-//! | [`face`] | the layers of a face: speech, emotions, expression, blink, gaze and head life |
+//! | [`voice`] | what a character says: clips, streams, microphones, baked motion, the queue, the clock of what is heard |
+//! | [`inference`] | models as assets; one batch for all speakers, off the main thread, within a budget |
+//! | [`face`] | the layers of a face: speech, emotions, expression, blink, gaze and head life; how much is done for it |
 //! | [`rig`] | binding to morph targets and joints, and the report about it |
 //! | `inspector` | faces at work in `egui`, everything that can be set, profiles saved (feature `inspector`) |
 //!
@@ -45,6 +45,7 @@
 //!
 //! | feature | default | what it does |
 //! |---|---|---|
+//! | `asset_processor` | no | `voice::BakeVoicesPlugin`: Bevy's asset processor animates voice lines when a game is built |
 //! | `bevy_audio` | yes | plays the voice through `bevy_audio`, spatial if asked, and follows what is heard |
 //! | `bevy_kira_audio` | no | `voice::KiraVoicePlugin`: `bevy_kira_audio` plays clips |
 //! | `bevy_seedling` | no | `voice::SeedlingVoicePlugin`: `bevy_seedling` plays clips and streams |
@@ -88,8 +89,11 @@ pub mod prelude {
 
     pub use crate::{
         TalkiePlugins, TalkieSystems,
-        face::{Cover, Emotions, Expression, FaceLife, Feeling, LivePose, TalkingFace},
-        inference::FaceModel,
+        face::{
+            AutoDetail, Cover, DetailSettings, Emotions, Expression, FaceDetail, FaceLife, Feeling, LivePose,
+            TalkingFace,
+        },
+        inference::{FaceModel, InferenceBudget},
         rig::{Authority, BindingReport, FaceAuthority, FaceBound, FaceRig, RigProfile, RigProfiles},
         voice::{
             SpeechCommands, SpeechFailed, SpeechFinished, SpeechInterrupted, SpeechStarted, SpeechUnderrun, Voice,

@@ -11,6 +11,7 @@
 //! [`FaceAuthority`] says who is seen. A layer of your own goes between
 //! [`TalkieSystems::Face`] and [`TalkieSystems::Rig`].
 
+mod detail;
 mod emotion;
 mod life;
 mod mask;
@@ -28,6 +29,8 @@ use bevy_time::Time;
 use bevy_transform::components::Transform;
 use talkie::animation::{Animator, CHANNEL_COUNT, FaceChannel, FacePose, FaceRegion};
 
+use detail::DetailState;
+pub use detail::{AutoDetail, DetailSettings, FaceDetail};
 pub use emotion::{Emotions, Feeling};
 pub use life::FaceLife;
 use life::LifeState;
@@ -35,7 +38,7 @@ pub use mask::ChannelMask;
 
 use crate::{
     TalkieSystems,
-    inference::{EmotionModel, FaceModel, LIVE_MODEL},
+    inference::{EmotionModel, FaceModel, InferenceBudget, InferenceStats, LIVE_MODEL},
     rig::{FaceAuthority, RigProfile},
     voice::{Voice, VoiceSettings},
 };
@@ -48,7 +51,19 @@ const ADDED_TO_NETWORK: f32 = 0.0;
 /// The character below it is bound by itself when its scene is ready ([`FaceBound`](crate::rig::FaceBound)); speech starts
 /// with [`say`](crate::voice::SpeechCommands::say).
 #[derive(Component, Debug, Clone)]
-#[require(Voice, VoiceSettings, Emotions, Expression, FaceLife, LifeState, LivePose, FaceAuthority, Transform)]
+#[require(
+    Voice,
+    VoiceSettings,
+    Emotions,
+    Expression,
+    FaceLife,
+    LifeState,
+    FaceDetail,
+    DetailState,
+    LivePose,
+    FaceAuthority,
+    Transform
+)]
 pub struct TalkingFace {
     /// The network that animates recorded lines, whose future is known. The default handle is the embedded default model.
     pub model: Handle<FaceModel>,
@@ -167,7 +182,11 @@ pub struct FacePlugin;
 
 impl Plugin for FacePlugin {
     fn build(&self, app: &mut App) {
-        app.add_systems(PostUpdate, compose.in_set(TalkieSystems::Face));
+        app.init_resource::<DetailSettings>()
+            .init_resource::<InferenceBudget>()
+            .init_resource::<InferenceStats>()
+            .add_systems(PostUpdate, detail::choose.before(TalkieSystems::Voice))
+            .add_systems(PostUpdate, compose.in_set(TalkieSystems::Face));
     }
 }
 
@@ -180,33 +199,47 @@ type Layers = (
     &'static Expression,
     &'static FaceLife,
     &'static mut LifeState,
+    (&'static FaceDetail, &'static mut DetailState),
     Option<&'static ChannelMask>,
     &'static mut LivePose,
 );
 
 fn compose(mut faces: Query<Layers>, time: Res<Time>) {
-    for (entity, face, voice, mut emotions, expression, life, mut state, mask, mut live) in &mut faces {
-        let (mut pose, speaking) = voice.speech_pose();
-        face.animator.apply(&mut pose);
-        life.advance(&mut state, entity, time.delta_secs(), &pose);
-        // Only what moves counts as changed.
-        if !emotions.is_steady() && emotions.bypass_change_detection().advance(time.delta_secs()) {
-            emotions.set_changed();
-        }
-        let beside = if voice.network_shows_emotions() { ADDED_TO_NETWORK } else { 1.0 };
-        show_emotions(&emotions, speaking, beside, &mut pose);
-        expression.covers.clear(&mut pose);
-        let left_to_speech = speaking * (1.0 - expression.covers.of(FaceRegion::Mouth));
-        pose.add_expression(&expression.weights, left_to_speech);
-        life.show(&state, &mut pose);
-        if let Some(mask) = mask {
-            mask.apply(&mut pose);
-        }
-        if !pose.is_finite() {
-            pose = FacePose::REST;
-        }
-        live.set_if_neq(LivePose(pose));
-    }
+    let delta = time.delta_secs();
+    faces.par_iter_mut().for_each(
+        |(entity, face, voice, mut emotions, expression, life, mut state, (detail, mut shares), mask, mut live)| {
+            // Only what moves counts as changed.
+            if !emotions.is_steady() && emotions.bypass_change_detection().advance(delta) {
+                emotions.set_changed();
+            }
+            let Some(work) = shares.advance(entity, *detail, delta) else { return };
+            let (mut pose, speaking) = voice.speech_pose();
+            face.animator.apply(&mut pose);
+            let speech = pose;
+            if work.layers > 0.0 {
+                life.advance(&mut state, entity, work.delta, &pose);
+                let beside = if voice.network_shows_emotions() { ADDED_TO_NETWORK } else { 1.0 };
+                show_emotions(&emotions, speaking, beside, &mut pose);
+                expression.covers.clear(&mut pose);
+                let left_to_speech = speaking * (1.0 - expression.covers.of(FaceRegion::Mouth));
+                pose.add_expression(&expression.weights, left_to_speech);
+                life.show(&state, &mut pose);
+            }
+            if work.layers < 1.0 {
+                pose = speech.lerp(&pose, work.layers);
+            }
+            if work.shown < 1.0 {
+                pose = FacePose::REST.lerp(&pose, work.shown);
+            }
+            if let Some(mask) = mask {
+                mask.apply(&mut pose);
+            }
+            if !pose.is_finite() {
+                pose = FacePose::REST;
+            }
+            live.set_if_neq(LivePose(pose));
+        },
+    );
 }
 
 /// Adds emotions, of which `beside` (0..=1) is left where all of the face belongs to speech.

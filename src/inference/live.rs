@@ -17,13 +17,17 @@ use std::{
 use bevy_ecs::resource::Resource;
 use talkie::{animation::FacePose, model::audio2face::FaceGeometry};
 
-use super::{
-    FaceModel, InferenceStats,
-    batch::{Line, Wish, animate},
-};
+use super::{FaceModel, InferenceStats, Line, batch::animate, line::Wish};
 
 /// How long the thread sleeps where nobody wakes it: a device's callback cannot, since it may not wait for anything.
 const NAP: Duration = Duration::from_millis(2);
+
+/// So many voices are heard at once whenever something arrives; of more, each adds so much to the time between two rounds.
+const FEW: usize = 8;
+const GATHER: Duration = Duration::from_micros(100);
+const LONGEST_GATHER: Duration = Duration::from_millis(10);
+/// Poses that a voice gets in one round at most.
+const FRAMES: usize = 64;
 
 /// What passes between a live voice and the thread that animates it.
 #[derive(Default)]
@@ -106,7 +110,8 @@ impl LiveVoices {
         let exchange = Arc::<Exchange>::default();
         line.wakes(running.handle.thread());
         running.shared.voices.fetch_add(1, Ordering::AcqRel);
-        let line = LiveLine { line, exchange: exchange.clone(), going: false, frames: 0 };
+        let frames = line.first_pose();
+        let line = LiveLine { line, exchange: exchange.clone(), going: false, frames };
         if running.sender.send(line).is_err() {
             return Err("the thread for live voices ended".into());
         }
@@ -163,6 +168,7 @@ fn run(receiver: &Receiver<LiveLine>, shared: &Shared) {
             let Ok(line) = receiver.recv() else { return };
             lines.push(line);
         }
+        let begun = Instant::now();
         // Before it looks at anything: a round that begins after something was handed over has seen it.
         let round = shared.began.fetch_add(1, Ordering::AcqRel) + 1;
         loop {
@@ -186,9 +192,16 @@ fn run(receiver: &Receiver<LiveLine>, shared: &Shared) {
         });
         shared.ended.store(round, Ordering::Release);
         if !lines.is_empty() {
-            thread::park_timeout(NAP);
+            let gathers = gathers(lines.len());
+            thread::park_timeout(NAP.max(gathers));
+            thread::sleep(gathers.saturating_sub(begun.elapsed()));
         }
     }
+}
+
+/// How long rounds are apart at least: a crowd is heard together, since one call of a network for many costs less than many calls.
+fn gathers(voices: usize) -> Duration {
+    if voices > FEW { (GATHER * voices as u32).min(LONGEST_GATHER) } else { Duration::ZERO }
 }
 
 /// Animates what arrived; tells whether there is more.
@@ -208,7 +221,8 @@ fn round_of(lines: &mut [LiveLine], shared: &Shared) -> bool {
             live.line.wish(&live.exchange.lock().wish);
             together.push(&mut live.line);
         }
-        let seconds = animate(&model, &mut together);
+        let poses = animate(&model, &mut together, FRAMES);
+        let seconds = model.frame_rate().seconds(poses as u64);
         let mut stats = shared.stats.lock().unwrap_or_else(PoisonError::into_inner);
         stats.batches += u64::from(seconds > 0.0);
         stats.seconds_animated += seconds;

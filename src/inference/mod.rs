@@ -1,32 +1,43 @@
 //! Models as assets, and the batches that run them off the main thread.
 //!
 //! All speakers of one model share its network. Live voices have a thread that listens as their sound arrives; of the others,
-//! once a frame those whose track runs short are gathered into one batch on
+//! once a frame those that run out of poses first are gathered into one batch on
 //! [`AsyncComputeTaskPool`]; while it runs, nobody waits: the next batch is gathered when it is done. Decoding is done by
-//! the asset loader; resampling, features and the network run in the batch.
+//! the asset loader; resampling, features and the network run in the batch. All of it keeps to an [`InferenceBudget`].
+//!
+//! # Threads
+//!
+//! A network of ours runs on one thread, the one that calls it: that of the task pool for lines and streams, of which Bevy gives
+//! the pool a quarter of the cores and at least one, and one of its own for live voices. ONNX Runtime starts none. So at most two
+//! cores are busy with ours whatever happens, and they are the system's to share out; the main thread never waits for
+//! either. Official networks use up to four threads of ONNX Runtime beside the calling one ([`ModelOptions::threads`](talkie::model::ModelOptions::threads)).
 
 mod batch;
+mod line;
 mod live;
 mod model;
+mod schedule;
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use bevy_app::{App, Plugin, PostUpdate, Startup};
 use bevy_asset::AssetApp;
 use bevy_ecs::{component::Component, resource::Resource, schedule::IntoScheduleConfigs, world::World};
-use bevy_tasks::Task;
 use talkie::{
     animation::geometry::GeometryParameters,
     inference::{Runtime, RuntimeError, RuntimeOptions},
 };
 
+use batch::Batches;
 #[cfg(doc)]
 use bevy_tasks::AsyncComputeTaskPool;
 use live::LiveVoices;
 
-pub(crate) use batch::Line;
+pub(crate) use line::Line;
 pub(crate) use live::{Exchange, Moment, Way};
 pub use model::{EmotionModel, EmotionModelLoader, FaceModel, FaceModelError, FaceModelLoader, LIVE_MODEL};
+pub use schedule::InferenceBudget;
+pub(crate) use schedule::KEPT;
 
 use crate::{TalkieSystems, background::Background};
 
@@ -47,12 +58,34 @@ pub struct InferenceStats {
     pub seconds_animated: f64,
     /// Seconds that batches took on the task pool: resampling, features and network.
     pub seconds_busy: f64,
+    /// [`real_time_factor`](Self::real_time_factor) of the last seconds: what one speaker takes of a core.
+    pub recent_factor: f64,
+    /// Lines and streams that wanted poses in the last frame.
+    pub waiting: usize,
+    /// Those of them that had none for what was heard.
+    pub late: usize,
 }
+
+/// Seconds of speech over which the recent cost is averaged.
+const RECENT: f64 = 20.0;
 
 impl InferenceStats {
     /// Seconds of work for one second of speech; 0 before anything was spoken.
     pub fn real_time_factor(&self) -> f64 {
         if self.seconds_animated > 0.0 { self.seconds_busy / self.seconds_animated } else { 0.0 }
+    }
+
+    /// Counts batches.
+    fn count(&mut self, batches: u64, seconds_animated: f64, seconds_busy: f64) {
+        self.batches += batches;
+        self.seconds_animated += seconds_animated;
+        self.seconds_busy += seconds_busy;
+        if seconds_animated > 0.0 {
+            // What gave more poses says more.
+            let share = 1.0 - (-seconds_animated / RECENT).exp();
+            let share = if self.recent_factor == 0.0 { 1.0 } else { share };
+            self.recent_factor += share * (seconds_busy / seconds_animated - self.recent_factor);
+        }
     }
 }
 
@@ -68,10 +101,6 @@ pub struct Audio2FaceSettings {
     pub parameters: Option<GeometryParameters>,
 }
 
-/// The batches under way, by the model's [key](FaceModel::key): at most one for each.
-#[derive(Resource, Default)]
-struct Batches(HashMap<usize, Task<batch::Done>>);
-
 /// Waits until the batches under way are done; what they computed is in the tracks after the next update. For pictures that are
 /// drawn off-line, and for tests: where time goes in steps, nobody wants the face to depend on how fast the machine is. Blocks the
 /// caller, so it is nothing for a game.
@@ -80,7 +109,7 @@ pub fn wait_for_batches(world: &World) {
         live.wait();
     }
     let Some(batches) = world.get_resource::<Batches>() else { return };
-    while batches.0.values().any(|task| !task.is_finished()) {
+    while !batches.are_done() {
         std::thread::sleep(Duration::from_micros(200));
     }
 }
@@ -96,6 +125,7 @@ impl Plugin for InferencePlugin {
             .init_asset_loader::<EmotionModelLoader>()
             .init_resource::<Batches>()
             .init_resource::<LiveVoices>()
+            .init_resource::<InferenceBudget>()
             .init_resource::<InferenceStats>()
             .add_systems(
                 PostUpdate,

@@ -1,5 +1,7 @@
 //! What a character says: clips, live voices, the queue, the verbs, and the clock of what is heard.
 
+#[cfg(feature = "asset_processor")]
+mod bake;
 mod clip;
 mod clock;
 mod event;
@@ -8,6 +10,7 @@ mod geometry;
 #[cfg(feature = "bevy_kira_audio")]
 mod kira;
 mod latency;
+mod loudness;
 pub mod microphone;
 mod output;
 mod playback;
@@ -22,10 +25,14 @@ use std::{collections::VecDeque, time::Duration};
 
 use bevy_asset::{Assets, Handle};
 use bevy_ecs::{component::Component, entity::Entity, name::Name, system::EntityCommands, world::EntityWorldMut};
-use talkie::animation::{FacePose, FaceTrack};
+use talkie::animation::{self, FacePose};
 
+#[cfg(feature = "asset_processor")]
+pub use bake::{BakeSettings, BakeVoices, BakeVoicesPlugin};
 pub(crate) use clip::Sound;
-pub use clip::{VoiceClip, VoiceClipError, VoiceClipLoader};
+pub use clip::{
+    FaceTrack, FaceTrackError, FaceTrackLoader, VoiceClip, VoiceClipError, VoiceClipLoader, VoiceClipSettings,
+};
 pub use event::{SpeechFailed, SpeechFinished, SpeechInterrupted, SpeechStarted, SpeechUnderrun};
 pub use external::ExternalLine;
 #[cfg(feature = "bevy_kira_audio")]
@@ -101,6 +108,8 @@ pub struct Voice {
     retired: Vec<Entity>,
     /// Holds its breath.
     paused: bool,
+    /// Whether networks animate it now.
+    networks: bool,
     last_id: u64,
 }
 
@@ -149,8 +158,8 @@ impl Voice {
     }
 
     /// The poses of the current line as far as they are known.
-    pub fn track(&self) -> Option<&FaceTrack> {
-        self.current.as_ref().map(|line| &line.track)
+    pub fn track(&self) -> Option<&animation::FaceTrack> {
+        self.current.as_ref().map(Utterance::track)
     }
 
     /// Adds a line behind those that wait.

@@ -16,13 +16,17 @@ use bevy_time::{Real, Time};
 use bevy_transform::TransformSystems;
 
 use super::{
-    OutputLatency, SETTLE, Sound, SpeechFailed, SpeechFinished, SpeechInterrupted, SpeechStarted, SpeechUnderrun,
-    Voice, VoiceClip, VoiceClipLoader, VoiceOutput, VoiceSettings, VoiceStream, latency, microphone,
+    FaceTrack, FaceTrackLoader, OutputLatency, SETTLE, Sound, SpeechFailed, SpeechFinished, SpeechInterrupted,
+    SpeechStarted, SpeechUnderrun, Voice, VoiceClip, VoiceClipLoader, VoiceOutput, VoiceSettings, VoiceStream, latency,
+    microphone,
     playback::{LineSound, REFILL_SECONDS},
     settling_weight, sound,
     utterance::{Held, Player, Stage, Utterance},
 };
-use crate::{TalkieSystems, face::TalkingFace};
+use crate::{
+    TalkieSystems,
+    face::{FaceDetail, TalkingFace},
+};
 
 /// Poses that must be there before the sound starts, in seconds: face and voice begin together.
 const PREROLL: f64 = 0.25;
@@ -46,6 +50,8 @@ impl Plugin for VoicePlugin {
         app.insert_resource(Audible(sound::is_available(app)))
             .init_resource::<OutputLatency>()
             .init_asset_loader::<VoiceClipLoader>()
+            .init_asset::<FaceTrack>()
+            .init_asset_loader::<FaceTrackLoader>()
             .add_systems(PostUpdate, speak.in_set(TalkieSystems::Voice))
             .add_systems(PostUpdate, latency::measure.after(TalkieSystems::Rig).before(TransformSystems::Propagate));
     }
@@ -60,7 +66,7 @@ impl Plugin for VoicePlugin {
 #[expect(clippy::too_many_arguments, reason = "a system's parameters")]
 pub(crate) fn speak(
     mut commands: Commands,
-    mut voices: Query<(Entity, &mut Voice, &VoiceSettings), With<TalkingFace>>,
+    mut voices: Query<(Entity, &mut Voice, &VoiceSettings, &FaceDetail), With<TalkingFace>>,
     clips: Res<Assets<VoiceClip>>,
     server: Res<AssetServer>,
     mut sinks: sound::Sinks,
@@ -69,11 +75,12 @@ pub(crate) fn speak(
     time: Res<Time>,
     real: Res<Time<Real>>,
 ) {
-    for (entity, mut voice, settings) in &mut voices {
+    for (entity, mut voice, settings, detail) in &mut voices {
         if voice.is_still() {
             continue;
         }
         let voice = &mut *voice;
+        voice.networks = detail.has_network();
         for (clip, heard_seconds) in voice.interrupted.drain(..) {
             commands.trigger(SpeechInterrupted { entity, clip, heard_seconds });
         }
@@ -90,6 +97,7 @@ pub(crate) fn speak(
                 entity,
                 settings,
                 paused: voice.paused,
+                networks: voice.networks,
                 last_id: &mut voice.last_id,
                 audible: audible.0,
                 latency: *latency,
@@ -139,6 +147,7 @@ struct Frame<'a, 'cw, 'cs, 'sw, 'ss> {
     entity: Entity,
     settings: &'a VoiceSettings,
     paused: bool,
+    networks: bool,
     last_id: &'a mut u64,
     audible: bool,
     latency: OutputLatency,
@@ -153,13 +162,19 @@ impl Frame<'_, '_, '_, '_, '_> {
                 let sound = clip.shared();
                 if let Sound::Stream(voice) = &sound {
                     line.stream.get_or_insert_with(|| Held(voice.clone()));
+                    line.stream_start = voice.heard_frames();
                 }
                 line.sound = Some(sound);
+                if let Some(track) = clip.track() {
+                    line.bake(track.clone());
+                }
             } else if let LoadState::Failed(error) = server.load_state(&line.clip) {
                 return Progress::Fails(error.to_string());
             }
-            // The networks begin in this frame.
-            return Progress::Goes;
+            // The networks begin in this frame; who has motion already needs none.
+            if line.baked.is_none() {
+                return Progress::Goes;
+            }
         }
         self.read_hints(line);
         self.repeat(line);
@@ -173,6 +188,7 @@ impl Frame<'_, '_, '_, '_, '_> {
         // A live voice goes on in a pause, without being shown.
         let moves = line.clock.seconds() > before && !(self.paused && line.stage == Stage::Live);
         line.still = if moves { 0.0 } else { line.still + passed.as_secs_f32() };
+        line.follow(self.networks, passed.as_secs_f32(), self.last_id);
         progress
     }
 
@@ -181,7 +197,7 @@ impl Frame<'_, '_, '_, '_, '_> {
         match line.stage {
             Stage::Preparing if self.paused => {}
             Stage::Preparing if line.is_live() => {
-                let newest = line.track.end_seconds();
+                let newest = line.newest_seconds(self.networks);
                 if newest > 0.0 || line.is_over() {
                     self.start(line, Stage::Live);
                     line.clock.chase(self.delta, newest);
@@ -261,7 +277,7 @@ impl Frame<'_, '_, '_, '_, '_> {
             // What the networks still hold of a voice that fell silent is not shown any more when it ends.
             Stage::Live if line.settled() >= 1.0 && line.is_finished() => return Progress::Ends,
             Stage::Live => {
-                let newest = line.track.end_seconds();
+                let newest = line.newest_seconds(self.networks);
                 // One whose animation failed is not begun again and again by a device that goes on.
                 let goes_on = line.stream().is_some_and(VoiceStream::is_captured) && !line.is_finished();
                 if !line.clock.chase(self.delta, newest) && line.is_over() && !goes_on {
@@ -302,14 +318,15 @@ impl Frame<'_, '_, '_, '_, '_> {
 
     fn read_hints(&mut self, line: &mut Utterance) {
         if let Some(Sound::Stream(voice)) = &line.sound {
-            let hints = &mut line.hints;
+            let mut hints = core::mem::take(&mut line.hints);
             voice.take_hints(|hint| {
                 if let Err(error) = hints.push(&hint) {
                     bevy_log::warn!("talkie: a hint is left out: {error}");
                 }
             });
-            hints.resolve(&line.track);
+            hints.resolve(line.track());
             hints.forget_before(line.clock.seconds() - 1.0);
+            line.hints = hints;
         }
     }
 
@@ -323,7 +340,7 @@ impl Frame<'_, '_, '_, '_, '_> {
         let (now, length) = (line.clock.seconds(), sound.seconds());
         // The round that is heard is the last.
         line.ends_at = (!line.looped && length > 0.0).then(|| ((now / length).floor() + 1.0) * length);
-        if line.looped && line.is_over() {
+        if line.looped && line.is_over() && line.baked.is_none() {
             *self.last_id += 1;
             line.animate_anew(now, *self.last_id);
         }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use rtrb::Producer;
-use talkie::animation::{HintError, SpeechHint};
+use talkie::animation::{HintError, SpeechHint, root_mean_square};
 
 use super::microphone::CaptureReader;
 
@@ -92,6 +92,11 @@ struct Waiting {
 
 /// Live sound that nobody could listen to for so long is not live any more and forgotten, in seconds.
 const FORGOTTEN: f64 = 1.0;
+
+/// Loudness is that of so many seconds.
+const LOUDNESS_WINDOW: f64 = 0.04;
+/// What was heard is kept for a network that may begin, for so many seconds and up to twice as many.
+const REMEMBERED: f64 = 1.0;
 
 impl VoiceStream {
     /// A voice that is spoken now, of interleaved samples at this rate (in samples per second) and channel count. It is not played.
@@ -238,7 +243,43 @@ impl VoiceStream {
 
     /// Forgets what nobody has listened to.
     pub(super) fn forget_unheard(&self) {
-        self.take(&mut Vec::new(), &mut Vec::new());
+        self.take(usize::MAX, &mut Vec::new(), &mut Vec::new());
+    }
+
+    /// Frames that were listened to or forgotten.
+    pub(crate) fn heard_frames(&self) -> u64 {
+        self.waiting().heard / self.shared.channels.max(1) as u64
+    }
+
+    /// Seconds of sound that arrived so far, from wherever it comes, after so many frames.
+    pub(super) fn arrived_seconds(&self, before: u64) -> f64 {
+        let frames = (self.heard_frames() + self.unheard_frames() as u64).saturating_sub(before);
+        frames as f64 / f64::from(self.shared.sample_rate.max(1))
+    }
+
+    /// Listens for a face without a network: the root mean square at this moment, in seconds, or of a live voice of the newest sound;
+    /// `None` if there is no new one. Tells too whether sound was forgotten that no network heard, so that one cannot go on where it was.
+    pub(super) fn loudness(&self, seconds: f64, scratch: &mut Vec<f32>) -> (Option<f32>, bool) {
+        let channels = self.shared.channels.max(1);
+        let samples = |seconds: f64| (seconds * f64::from(self.shared.sample_rate)) as u64 * channels as u64;
+        let window = samples(LOUDNESS_WINDOW) as usize;
+        if self.is_live() {
+            self.take(usize::MAX, scratch, &mut Vec::new());
+            let newest = &scratch[scratch.len().saturating_sub(window)..];
+            return ((!newest.is_empty()).then(|| root_mean_square(newest)), !newest.is_empty());
+        }
+        let mut waiting = self.waiting();
+        let Some(now) = samples(seconds).checked_sub(waiting.heard) else { return (None, false) };
+        let old = now.saturating_sub(samples(REMEMBERED)).min(waiting.unheard.len() as u64);
+        let forgets = old > samples(REMEMBERED);
+        let start = (now as usize).min(waiting.unheard.len());
+        let end = (start + window).min(waiting.unheard.len());
+        let loudness = (start < end).then(|| root_mean_square(&waiting.unheard[start..end]));
+        if forgets {
+            waiting.unheard.drain(..old as usize);
+            waiting.heard += old;
+        }
+        (loudness, forgets)
     }
 
     /// Frames that nobody has listened to.
@@ -246,15 +287,21 @@ impl VoiceStream {
         self.waiting().unheard.len() / self.shared.channels.max(1) + self.captured_waiting()
     }
 
-    /// Exchanges what waits for an empty buffer, so that nobody who pushes waits for who listens, and tells when it arrived, in frames
-    /// of what is handed over; and whether that was all there will ever be.
-    pub(crate) fn take(&self, heard: &mut Vec<f32>, marks: &mut Vec<Mark>) -> bool {
+    /// Hands over what waits, of a speech at most so many frames, and tells when it arrived, in frames of what is handed over; and
+    /// whether that was all there will ever be. Nobody who pushes waits for who listens: buffers are exchanged where all is taken.
+    pub(crate) fn take(&self, most_frames: usize, heard: &mut Vec<f32>, marks: &mut Vec<Mark>) -> bool {
         heard.clear();
         marks.clear();
         let mut waiting = self.waiting();
+        let most = most_frames.saturating_mul(self.shared.channels.max(1));
         match &self.shared.kind {
             Kind::Captured(reader) => {
                 reader.lock().unwrap_or_else(PoisonError::into_inner).take(heard, marks);
+            }
+            Kind::Speech if waiting.unheard.len() > most => {
+                heard.extend(waiting.unheard.drain(..most));
+                waiting.heard += heard.len() as u64;
+                return false;
             }
             Kind::Live | Kind::Speech => {
                 core::mem::swap(&mut waiting.unheard, heard);
@@ -319,7 +366,7 @@ mod tests {
 
     fn take(voice: &VoiceStream) -> (Vec<f32>, Vec<u64>, bool) {
         let (mut heard, mut marks) = (Vec::new(), Vec::new());
-        let all = voice.take(&mut heard, &mut marks);
+        let all = voice.take(usize::MAX, &mut heard, &mut marks);
         (heard, marks.iter().map(|mark| mark.end).collect(), all)
     }
 

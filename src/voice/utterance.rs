@@ -13,14 +13,20 @@ use talkie::{
 
 use super::{
     SETTLE, Sound, Voice, VoiceClip, VoiceStream, clock::HeardClock, geometry::GeometryTrack, latency::Delay,
-    playback::PlaybackState,
+    loudness::ByLoudness, playback::PlaybackState,
 };
-use crate::inference::{Exchange, FaceModel, Line, Moment, Way};
+use crate::inference::{Exchange, FaceModel, KEPT, Line, Moment, Way};
 
 /// A voice that gives nothing new for so many seconds is silent, whatever the reason.
 const STALE: f32 = 0.1;
 /// An animation that begins in the middle of a recording hears so much of what comes before, in seconds.
 const WARM_UP: f64 = 1.0;
+/// Sound that waits for poses begins without them after so many seconds, where networks have too much to do.
+const PATIENCE: f64 = 1.0;
+/// A recording whose poses are so many seconds late goes on with those of what is heard: more than it hears before it begins anew.
+const LATE: f64 = WARM_UP + 1.0;
+/// Sound waits for poses again when there are so many seconds of them.
+const JOINED: f64 = 0.25;
 /// Moments of a live voice that are remembered: some seconds.
 const MOMENTS: usize = 512;
 
@@ -33,7 +39,10 @@ pub(super) struct Utterance {
     /// Closes its stream with it.
     pub(super) stream: Option<Held>,
     animation: Animation,
-    pub(super) track: FaceTrack,
+    /// The poses that were computed.
+    track: FaceTrack,
+    /// Those that came with the line, instead of computed ones.
+    pub(super) baked: Option<Arc<FaceTrack>>,
     /// What is said of it beside the sound.
     pub(super) hints: SpeechHints,
     /// The meshes that belong to the track, where they are wanted.
@@ -55,6 +64,16 @@ pub(super) struct Utterance {
     /// Whether it is repeated.
     pub(super) looped: bool,
     pub(super) player: Option<Player>,
+    /// What it shows without a network.
+    pub(super) loudness: ByLoudness,
+    /// Whether sound waits for poses, so that both begin together: not where the face went without for a while.
+    waits_for_poses: bool,
+    /// For how many seconds a network that is there gave no poses.
+    waited: f64,
+    /// Frames of the stream that somebody listened to before this line.
+    pub(super) stream_start: u64,
+    /// Whether the next animation of a stream begins where nobody listened yet, and not with the line.
+    rejoins: bool,
     /// When parts of a live voice went which way.
     moments: VecDeque<Moment>,
 }
@@ -137,6 +156,7 @@ impl Utterance {
             stream,
             animation: Animation::Waiting,
             track: FaceTrack::new(FrameRate::per_second(50)),
+            baked: None,
             hints: SpeechHints::default(),
             geometry: GeometryTrack::default(),
             shows_emotions: false,
@@ -149,16 +169,44 @@ impl Utterance {
             first_frame: 0,
             looped: false,
             player: None,
+            loudness: ByLoudness::default(),
+            waits_for_poses: true,
+            waited: 0.0,
+            stream_start: 0,
+            rejoins: false,
             moments: VecDeque::new(),
         }
+    }
+
+    /// Its poses as far as they are known.
+    pub(super) fn track(&self) -> &FaceTrack {
+        self.baked.as_deref().unwrap_or(&self.track)
+    }
+
+    /// Has all its poses from now on.
+    pub(super) fn bake(&mut self, track: Arc<FaceTrack>) {
+        self.baked = Some(track);
+        self.animation = Animation::Complete;
     }
 
     /// The pose of the moment that is heard.
     pub(super) fn pose(&self) -> FacePose {
         let seconds = self.clock.seconds();
-        let mut pose = self.track.sample_seconds(seconds);
+        let mut pose = match &self.baked {
+            // A line that is repeated goes on counting.
+            Some(track) => track.sample_seconds(if self.looped { seconds % self.round_seconds() } else { seconds }),
+            None => self.track.sample_seconds(seconds),
+        };
         self.hints.apply(seconds, &mut pose);
-        pose
+        self.loudness.show(pose)
+    }
+
+    /// How long a recording takes once.
+    fn round_seconds(&self) -> f64 {
+        match &self.sound {
+            Some(Sound::Recorded(sound)) => sound.seconds().max(1e-3),
+            _ => f64::INFINITY,
+        }
     }
 
     /// How far the face has gone back to rest by itself, 0..=1, because nothing new is heard: no mouth stays open.
@@ -202,7 +250,46 @@ impl Utterance {
 
     /// Up to where poses are known; a line that has all it will get is not waited for.
     pub(super) fn posed_seconds(&self) -> f64 {
-        if self.is_over() { f64::INFINITY } else { self.track.end_seconds() }
+        if self.is_over() || !self.waits_for_poses { f64::INFINITY } else { self.track.end_seconds() }
+    }
+
+    /// Up to where a live voice is known: by its poses, or without networks by its sound.
+    pub(super) fn newest_seconds(&self, networks: bool) -> f64 {
+        match self.stream() {
+            Some(voice) if !networks => voice.arrived_seconds(self.stream_start),
+            _ => self.track.end_seconds(),
+        }
+    }
+
+    /// Goes with or without networks for `delta` seconds. `next_id` is for animations that begin anew.
+    pub(super) fn follow(&mut self, networks: bool, delta: f32, next_id: &mut u64) {
+        // The thread for live voices and loudness cannot both listen.
+        let leaves = !networks && matches!(self.animation, Animation::Live(_));
+        if leaves {
+            self.track = FaceTrack::starting_at(self.track.frame_rate(), self.track.end_frame());
+        }
+        let forgot = self.follow_loudness(networks, delta);
+        let now = self.clock.seconds();
+        if (leaves || forgot) && !self.is_over() {
+            *next_id += 1;
+            self.id = *next_id;
+            self.animation = Animation::Waiting;
+            self.rejoins = true;
+        }
+        if !networks || self.waited > PATIENCE {
+            self.waits_for_poses = false;
+        } else if !self.waits_for_poses && (self.is_over() || self.track.end_seconds() >= now + JOINED) {
+            self.waits_for_poses = true;
+        }
+        // What nobody will see any more is not computed.
+        if networks
+            && matches!(self.sound, Some(Sound::Recorded(_)))
+            && matches!(self.animation, Animation::Waiting | Animation::Ready(_))
+            && self.track.end_seconds() < now - LATE
+        {
+            *next_id += 1;
+            self.animate_anew(now, *next_id);
+        }
     }
 
     /// Whether all poses it will ever have are in its track.
@@ -218,7 +305,10 @@ impl Utterance {
     /// Takes poses and meshes that were computed, and forgets those that are over.
     fn store(&mut self, poses: &mut Vec<FacePose>, meshes: &mut Vec<FaceGeometry>) {
         let (heard, rate) = (self.clock.seconds(), self.track.frame_rate());
-        self.track.forget_before(heard - 1.0);
+        if !poses.is_empty() {
+            self.waited = 0.0;
+        }
+        self.track.forget_before(heard - KEPT);
         poses.drain(..).for_each(|pose| self.track.push(pose));
         self.geometry.forget_before(heard - 0.1, rate);
         meshes.drain(..).for_each(|mesh| self.geometry.push(mesh));
@@ -226,8 +316,11 @@ impl Utterance {
 
     /// Goes on elsewhere in a recording: the animation begins anew where the track does not reach.
     pub(super) fn go_to(&mut self, seconds: f64, new_id: u64) {
-        let known = self.track.start_seconds()..=self.track.end_seconds();
         self.ends_at = None;
+        if self.baked.is_some() {
+            return;
+        }
+        let known = self.track.start_seconds()..=self.track.end_seconds();
         if !known.contains(&seconds) || self.track.is_empty() {
             self.animate_anew(seconds, new_id);
         }
@@ -277,11 +370,23 @@ impl Voice {
         self.current.iter().chain(&self.settling).any(|line| line.shows_emotions)
     }
 
-    /// Whether the current line needs poses and nobody computes them yet.
-    pub(crate) fn wants_poses(&self, ahead_seconds: f64) -> bool {
+    /// How many seconds of poses the current line has beyond what is heard, if it is to get more.
+    pub(crate) fn ahead_seconds(&self) -> Option<f64> {
+        let line = self.current.as_ref().filter(|line| self.networks && !line.is_over())?;
+        Some(line.track.end_seconds() - line.clock.seconds())
+    }
+
+    /// The current line waits for poses for so many seconds more.
+    pub(crate) fn note_waiting(&mut self, seconds: f64) {
+        if let Some(line) = &mut self.current {
+            line.waited += seconds;
+        }
+    }
+
+    /// Whether the current line could get poses now and nobody computes them yet.
+    pub(crate) fn wants_poses(&self) -> bool {
         self.current.as_ref().is_some_and(|line| {
             matches!(line.animation, Animation::Waiting | Animation::Ready(_))
-                && line.track.end_seconds() < line.clock.seconds() + ahead_seconds
                 && line.sound.as_ref().is_some_and(Sound::has_news)
         })
     }
@@ -320,18 +425,28 @@ impl Voice {
             Animation::Waiting => {
                 let sound = line.sound.clone()?;
                 let rate = model.frame_rate();
-                // The track may have been laid out for another rate before the model was known.
-                let begin = line.track.frame_rate().seconds(line.first_frame);
-                let first_frame = (begin * rate.hertz()).round() as u64;
-                let from = match &sound {
-                    Sound::Recorded(sound) => rate.seconds(first_frame) * f64::from(sound.sample_rate()),
-                    Sound::Stream(_) => 0.0,
+                let sample_rate = f64::from(sound.sample_rate());
+                let first_frame = match &sound {
+                    // The track may have been laid out for another rate before the model was known.
+                    Sound::Recorded(_) => {
+                        let begin = line.track.frame_rate().seconds(line.first_frame);
+                        (begin * rate.hertz()).round() as u64
+                    }
+                    Sound::Stream(voice) if line.rejoins => {
+                        let heard = voice.heard_frames().saturating_sub(line.stream_start) as f64 / sample_rate;
+                        (heard * rate.hertz()).ceil() as u64
+                    }
+                    Sound::Stream(voice) => {
+                        line.stream_start = voice.heard_frames();
+                        0
+                    }
                 };
+                let from = (rate.seconds(first_frame) * sample_rate).round() as u64;
                 line.first_frame = first_frame;
                 line.track = FaceTrack::starting_at(rate, first_frame);
                 line.geometry = GeometryTrack::starting_at(first_frame);
                 line.shows_emotions = model.hears_emotions();
-                Line::new(speaker, line.id, sound, model.clone()).starting_at(from.round() as u64)
+                Line::new(speaker, line.id, sound, model.clone()).starting_at(first_frame, from, line.stream_start)
             }
             Animation::Ready(ready) => SyncCell::to_inner(*ready),
             other => {

@@ -1,0 +1,155 @@
+//! A crowd comes and goes: nobody starves, nothing grows.
+//!
+//! Half a minute by default; `TALKIE_SOAK_SECONDS=3600 cargo test --test crowd -- --nocapture` makes it an hour.
+//!
+//! A file of its own, since it replaces the allocator of its process.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+#[path = "common/heap.rs"]
+mod heap;
+
+use std::{collections::HashMap, time::Duration};
+
+use bevy::{
+    mesh::{PrimitiveTopology, morph::MorphWeights},
+    prelude::*,
+};
+use bevy_talkie::{
+    inference::{InferenceStats, wait_for_batches},
+    prelude::*,
+};
+use common::{FRAME, add_clip, add_tiny_model, bursts, talking_app};
+
+/// How many there are at most.
+const CROWD: usize = 100;
+/// Nobody who is to be animated by a network may be without poses for so many seconds.
+const PATIENCE: f64 = 0.5;
+
+struct Chance(u32);
+
+impl Chance {
+    fn below(&mut self, count: u32) -> u32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 8) % count
+    }
+}
+
+/// A speaker, what it streams, and how much of that was pushed.
+struct Speaker {
+    face: Entity,
+    stream: Option<VoiceStream>,
+    pushed: usize,
+}
+
+#[test]
+fn a_hundred_who_come_and_go_neither_starve_nor_leak() {
+    let seconds = std::env::var("TALKIE_SOAK_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(30.0);
+    let folder = tempfile::tempdir().unwrap();
+    let mut app = talking_app(folder.path());
+    let model = add_tiny_model(&mut app);
+    let live_model = add_tiny_model(&mut app);
+    let shapes: Vec<String> = ["mouthPucker", "jawOpen", "mouthClose"].map(String::from).to_vec();
+    let mut mesh = Mesh::new(PrimitiveTopology::TriangleList, default());
+    mesh.set_morph_target_names(shapes);
+    let mesh = app.world_mut().resource_mut::<Assets<Mesh>>().add(mesh);
+    let sound = bursts(40.0);
+    let clips = [0.4, 2.0, 9.0, 40.0].map(|seconds| add_clip(&mut app, bursts(seconds)));
+    let mut chance = Chance(7);
+    let mut speakers: Vec<Speaker> = Vec::new();
+    let mut without: HashMap<Entity, f64> = HashMap::new();
+    let (mut worst, mut said, mut came) = (0.0_f64, 0, 0);
+    let (mut in_use, mut resident) = (Vec::new(), Vec::new());
+    let frames = (seconds / FRAME.as_secs_f64()) as usize;
+    for frame in 0..frames {
+        // Somebody comes, somebody goes.
+        if speakers.len() < CROWD && (speakers.len() < CROWD / 2 || chance.below(10) == 0) {
+            came += 1;
+            let weights = MorphWeights::new(vec![0.0; 3], Some(mesh.clone())).unwrap();
+            let talking = TalkingFace { model: model.clone(), live_model: live_model.clone(), ..default() };
+            let face = app.world_mut().spawn((talking, FaceDetail::default())).id();
+            app.world_mut().spawn((weights, Transform::default(), ChildOf(face)));
+            speakers.push(Speaker { face, stream: None, pushed: 0 });
+        }
+        if chance.below(12) == 0 && !speakers.is_empty() {
+            let gone = speakers.swap_remove(chance.below(speakers.len() as u32) as usize);
+            app.world_mut().entity_mut(gone.face).despawn();
+            without.remove(&gone.face);
+        }
+        for speaker in &mut speakers {
+            if let Some(stream) = &speaker.stream {
+                let end = (speaker.pushed + chance.below(900) as usize).min(sound.samples().len());
+                stream.push(&sound.samples()[speaker.pushed..end]);
+                speaker.pushed = end;
+                if end == sound.samples().len() || chance.below(300) == 0 {
+                    stream.finish();
+                    speaker.stream = None;
+                }
+            }
+            match chance.below(900) {
+                0..30 if app.world().get::<Voice>(speaker.face).unwrap().is_idle() => {
+                    said += 1;
+                    let kind = chance.below(4);
+                    let mut commands = app.world_mut().commands();
+                    let mut commands = commands.entity(speaker.face);
+                    if kind > 1 {
+                        commands.say(clips[chance.below(4) as usize].clone());
+                    } else {
+                        let stream =
+                            if kind == 0 { VoiceStream::live(24_000, 1) } else { VoiceStream::speech(24_000, 1) };
+                        commands.start(&stream);
+                        (speaker.stream, speaker.pushed) = (Some(stream), 0);
+                    }
+                }
+                30..33 => {
+                    app.world_mut().commands().entity(speaker.face).interrupt(Duration::from_millis(80));
+                    speaker.stream = None;
+                }
+                33..36 => {
+                    let detail = FaceDetail::ALL[chance.below(5) as usize];
+                    *app.world_mut().get_mut::<FaceDetail>(speaker.face).unwrap() = detail;
+                }
+                _ => {}
+            }
+        }
+        app.update();
+        // Time goes as fast as the machine lets it: batches keep pace.
+        wait_for_batches(app.world());
+        for speaker in &speakers {
+            let (voice, detail) =
+                (app.world().get::<Voice>(speaker.face).unwrap(), app.world().get::<FaceDetail>(speaker.face).unwrap());
+            let starves = voice.is_speaking()
+                && detail.has_network()
+                && voice.track().is_some_and(|track| track.end_seconds() < voice.heard_seconds() - 0.05);
+            let lack = without.entry(speaker.face).or_default();
+            *lack = if starves { *lack + FRAME.as_secs_f64() } else { 0.0 };
+            worst = worst.max(*lack);
+        }
+        if frame >= frames / 5 && frame % (frames / 10).max(1) == 0 {
+            in_use.push(heap::bytes_in_use() / speakers.len().max(1) as isize);
+            resident.push(speakers.len());
+        }
+    }
+    let stats = *app.world().resource::<InferenceStats>();
+    println!(
+        "{came} came, {said} lines, {} batches, {:.0} s animated with a factor of {:.4}; the longest without poses {worst:.2} s; \
+         bytes for each of {resident:?}: {in_use:?}",
+        stats.batches,
+        stats.seconds_animated,
+        stats.real_time_factor(),
+    );
+    assert!(said > 50 && came > CROWD / 2, "{said} lines of {came} speakers");
+    assert!(worst < PATIENCE, "somebody was without poses for {worst} s");
+    let (least, most) = (in_use.iter().min().unwrap(), in_use.iter().max().unwrap());
+    assert!(*most < 1 << 20, "{most} bytes for each");
+    assert!(most - least < 200_000 || in_use.last() < in_use.first(), "it grows: {in_use:?}");
+    // When all have gone, nothing of them is left.
+    for speaker in speakers {
+        app.world_mut().entity_mut(speaker.face).despawn();
+    }
+    for _ in 0..10 {
+        app.update();
+        wait_for_batches(app.world());
+    }
+    assert_eq!(app.world_mut().query::<&Voice>().iter(app.world()).count(), 0);
+}
