@@ -10,6 +10,7 @@ use std::{
     sync::OnceLock,
 };
 
+mod bench;
 mod demo;
 mod document;
 mod gpu;
@@ -23,7 +24,7 @@ cargo xtask <task>
   test [ARGS..]       all tests; ARGS go to cargo test
   test --gpu [ARGS..] only the tests of the GPU, with one in software: installs ONNX Runtime's WebGPU plugin and SwiftShader
   setup               only install what the other tasks need
-  bench [ARGS..]      all benchmarks
+  bench [ARGS..]      all benchmarks, and the tables of crowds in docs/performance.md; with ARGS only what they name
   train [ARGS..]      makes the voice model from nothing; ARGS go to `talkie_train all`
   ci                  everything the continuous integration checks";
 
@@ -31,7 +32,7 @@ cargo xtask <task>
 /// workspace once more.
 const FEATURES: &[&str] = &[
     "--features",
-    "talkie/cli,bevy_talkie/bevy_kira_audio,bevy_talkie/bevy_seedling,bevy_talkie/inspector,\
+    "talkie/cli,bevy_talkie/asset_processor,bevy_talkie/bevy_kira_audio,bevy_talkie/bevy_seedling,bevy_talkie/inspector,\
      bevy_talkie/coreml,bevy_talkie/cuda,bevy_talkie/directml,bevy_talkie/openvino,bevy_talkie/tensorrt,bevy_talkie/webgpu",
 ];
 
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
             _ => test(&rest),
         },
         "setup" => setup(),
-        "bench" => bench(&rest),
+        "bench" => bench::run_all(&rest),
         "train" => train(&rest),
         "ci" => ci(),
         "" | "help" | "--help" | "-h" => {
@@ -83,12 +84,6 @@ fn test(arguments: &[String]) -> Outcome {
     onnxruntime::install();
     // Unit, integration and documentation tests of every crate; examples are compiled on the way.
     cargo(&["test", "--workspace"], &[], arguments)
-}
-
-fn bench(arguments: &[String]) -> Outcome {
-    packages::install(&[packages::BUILD])?;
-    onnxruntime::install();
-    cargo(&["bench", "--workspace", "--benches"], &[], arguments)
 }
 
 /// Speech, training, scores and bundle, as `crates/talkie_train/recipe.toml` says.

@@ -1,0 +1,76 @@
+//! One picture of the square, without window, GPU or sound card.
+
+use std::{path::Path, time::Duration};
+
+use bevy::{
+    prelude::*,
+    render::view::screenshot::{Screenshot, save_to_disk},
+};
+use bevy_talkie::prelude::*;
+
+use crate::{
+    Person, Speakers,
+    off_screen::{self, step},
+    square::Target,
+};
+
+const SIZE: (u32, u32) = (1280, 720);
+/// Game time between two steps, how many pass before anything is drawn, and how many are drawn before the one that is kept: details are
+/// chosen by what a camera sees.
+const STEP: Duration = Duration::from_millis(40);
+const STEPS: usize = 90;
+const DRAWN: usize = 9;
+
+/// No window and no sound, and time in steps of one picture.
+pub fn prepare(app: &mut App) {
+    let image = off_screen::prepare(app, SIZE, STEP);
+    app.insert_resource(Target(image));
+}
+
+pub fn run(mut app: App, path: &Path) -> AppExit {
+    match draw(&mut app, path) {
+        Ok(()) => AppExit::Success,
+        Err(reason) => {
+            eprintln!("crowd: {reason}");
+            AppExit::error()
+        }
+    }
+}
+
+fn draw(app: &mut App, path: &Path) -> Result<(), String> {
+    off_screen::start(app);
+    step(app);
+    let count = app.world().resource::<Speakers>().0.min(crate::square::PLACES);
+    // Without a GPU every picture costs seconds.
+    look(app, false);
+    let mut bound = app.world_mut().query_filtered::<(), (With<Person>, With<FaceRig>)>();
+    let mut patience = 2_000;
+    while bound.iter(app.world()).count() < count {
+        step(app);
+        std::thread::sleep(Duration::from_millis(5));
+        patience -= 1;
+        if patience == 0 {
+            return Err("not everybody was bound: see the log".into());
+        }
+    }
+    (0..STEPS).for_each(|_| step(app));
+    look(app, true);
+    (0..DRAWN).for_each(|_| step(app));
+    let image = app.world().resource::<Target>().0.clone();
+    app.world_mut().spawn(Screenshot::image(image)).observe(save_to_disk(path.to_owned()));
+    // The capture comes some frames later.
+    (0..4).for_each(|_| step(app));
+    if !path.is_file() {
+        return Err(format!("{} was not written", path.display()));
+    }
+    let mut voices = app.world_mut().query::<&Voice>();
+    let speaking = voices.iter(app.world()).filter(|voice| voice.is_speaking()).count();
+    println!("{}: {count} people, {speaking} of them speaking", path.display());
+    Ok(())
+}
+
+/// Opens and closes the eye of the camera.
+fn look(app: &mut App, open: bool) {
+    let mut cameras = app.world_mut().query::<&mut Camera>();
+    cameras.iter_mut(app.world_mut()).for_each(|mut camera| camera.is_active = open);
+}
