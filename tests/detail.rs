@@ -162,10 +162,12 @@ fn a_face_at_half_rate_is_written_every_second_frame() {
     #[derive(Resource, Default)]
     struct Changes(usize);
     let (_folder, mut app, face) = stage();
-    app.init_resource::<Changes>()
-        .add_systems(Last, |changed: Query<(), Changed<LivePose>>, mut changes: ResMut<Changes>| {
-            changes.0 += changed.iter().count()
-        });
+    app.init_resource::<Changes>().add_systems(
+        Last,
+        |changed: Query<(), Changed<LivePose>>, mut changes: ResMut<Changes>| {
+            changes.0 += changed.iter().count();
+        },
+    );
     let clip = add_clip(&mut app, bursts(12.0));
     app.world_mut().commands().entity(face).say(clip);
     until(&mut app, "the line", |world| world.get::<Voice>(face).unwrap().is_speaking());

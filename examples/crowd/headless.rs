@@ -57,7 +57,7 @@ fn draw(app: &mut App, path: &Path) -> Result<(), String> {
     look(app, true);
     (0..DRAWN).for_each(|_| step(app));
     let image = app.world().resource::<Target>().0.clone();
-    app.world_mut().spawn(Screenshot::image(image)).observe(save_to_disk(path.to_owned()));
+    app.world_mut().spawn(Screenshot::image(image)).observe(save_to_disk(path));
     // The capture comes some frames later.
     (0..4).for_each(|_| step(app));
     if !path.is_file() {

@@ -67,7 +67,7 @@ fn main() -> AppExit {
         match (argument.as_str(), value) {
             ("--headless", Some(path)) => picture = Some(PathBuf::from(path)),
             ("--speakers", Some(count)) if count.parse::<usize>().is_ok() => {
-                speakers = count.parse().unwrap_or(speakers)
+                speakers = count.parse().unwrap_or(speakers);
             }
             _ => {
                 eprintln!("usage: crowd [--speakers COUNT] [--headless PICTURE.png]");

@@ -125,14 +125,23 @@ pub(super) struct Seen {
     speaks: bool,
 }
 
+/// A face that wants it, and where it is.
+type Chosen = (
+    Entity,
+    &'static AutoDetail,
+    &'static mut FaceDetail,
+    &'static Voice,
+    &'static GlobalTransform,
+    Option<&'static FaceRig>,
+);
+
 /// Chooses the detail of every face that wants it.
 pub(super) fn choose(
-    mut faces: Query<(Entity, &AutoDetail, &mut FaceDetail, &Voice, &GlobalTransform, Option<&FaceRig>)>,
+    mut faces: Query<Chosen>,
     places: Query<&GlobalTransform>,
     cameras: Query<(&Camera, &Projection, &GlobalTransform)>,
     settings: Res<DetailSettings>,
-    budget: Res<InferenceBudget>,
-    stats: Res<InferenceStats>,
+    (budget, stats): (Res<InferenceBudget>, Res<InferenceStats>),
     mut frame: Local<u32>,
     mut seen: Local<Vec<Seen>>,
 ) {

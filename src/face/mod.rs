@@ -22,6 +22,7 @@ use bevy_ecs::{
     change_detection::DetectChangesMut as _,
     component::Component,
     entity::Entity,
+    query::QueryItem,
     schedule::IntoScheduleConfigs,
     system::{Query, Res},
 };
@@ -204,42 +205,50 @@ type Layers = (
     &'static mut LivePose,
 );
 
+/// So many faces are composed in parallel; fewer are not worth the tasks, which allocate.
+pub(crate) const MANY_FACES: usize = 64;
+
 fn compose(mut faces: Query<Layers>, time: Res<Time>) {
     let delta = time.delta_secs();
-    faces.par_iter_mut().for_each(
-        |(entity, face, voice, mut emotions, expression, life, mut state, (detail, mut shares), mask, mut live)| {
-            // Only what moves counts as changed.
-            if !emotions.is_steady() && emotions.bypass_change_detection().advance(delta) {
-                emotions.set_changed();
-            }
-            let Some(work) = shares.advance(entity, *detail, delta) else { return };
-            let (mut pose, speaking) = voice.speech_pose();
-            face.animator.apply(&mut pose);
-            let speech = pose;
-            if work.layers > 0.0 {
-                life.advance(&mut state, entity, work.delta, &pose);
-                let beside = if voice.network_shows_emotions() { ADDED_TO_NETWORK } else { 1.0 };
-                show_emotions(&emotions, speaking, beside, &mut pose);
-                expression.covers.clear(&mut pose);
-                let left_to_speech = speaking * (1.0 - expression.covers.of(FaceRegion::Mouth));
-                pose.add_expression(&expression.weights, left_to_speech);
-                life.show(&state, &mut pose);
-            }
-            if work.layers < 1.0 {
-                pose = speech.lerp(&pose, work.layers);
-            }
-            if work.shown < 1.0 {
-                pose = FacePose::REST.lerp(&pose, work.shown);
-            }
-            if let Some(mask) = mask {
-                mask.apply(&mut pose);
-            }
-            if !pose.is_finite() {
-                pose = FacePose::REST;
-            }
-            live.set_if_neq(LivePose(pose));
-        },
-    );
+    if faces.iter().len() < MANY_FACES {
+        faces.iter_mut().for_each(|layers| compose_face(layers, delta));
+    } else {
+        faces.par_iter_mut().for_each(|layers| compose_face(layers, delta));
+    }
+}
+
+fn compose_face(layers: QueryItem<'_, '_, Layers>, delta: f32) {
+    let (entity, face, voice, mut emotions, expression, life, mut state, (detail, mut shares), mask, mut live) = layers;
+    // Only what moves counts as changed.
+    if !emotions.is_steady() && emotions.bypass_change_detection().advance(delta) {
+        emotions.set_changed();
+    }
+    let Some(work) = shares.advance(entity, *detail, delta) else { return };
+    let (mut pose, speaking) = voice.speech_pose();
+    face.animator.apply(&mut pose);
+    let speech = pose;
+    if work.layers > 0.0 {
+        life.advance(&mut state, entity, work.delta, &pose);
+        let beside = if voice.network_shows_emotions() { ADDED_TO_NETWORK } else { 1.0 };
+        show_emotions(&emotions, speaking, beside, &mut pose);
+        expression.covers.clear(&mut pose);
+        let left_to_speech = speaking * (1.0 - expression.covers.of(FaceRegion::Mouth));
+        pose.add_expression(&expression.weights, left_to_speech);
+        life.show(&state, &mut pose);
+    }
+    if work.layers < 1.0 {
+        pose = speech.lerp(&pose, work.layers);
+    }
+    if work.shown < 1.0 {
+        pose = FacePose::REST.lerp(&pose, work.shown);
+    }
+    if let Some(mask) = mask {
+        mask.apply(&mut pose);
+    }
+    if !pose.is_finite() {
+        pose = FacePose::REST;
+    }
+    live.set_if_neq(LivePose(pose));
 }
 
 /// Adds emotions, of which `beside` (0..=1) is left where all of the face belongs to speech.

@@ -2,6 +2,7 @@
 
 use bevy_ecs::{
     change_detection::{DetectChanges, DetectChangesMut},
+    query::QueryItem,
     system::{Query, Res},
     world::Ref,
 };
@@ -11,22 +12,31 @@ use bevy_time::Time;
 use bevy_transform::components::Transform;
 
 use super::{FaceAuthority, FaceRig};
-use crate::face::LivePose;
+use crate::face::{LivePose, MANY_FACES};
 
 /// Weights below this are written as exactly 0: Bevy's shader skips those.
 const NOTHING: f32 = 1e-4;
 
+/// A face whose binding is asked.
+type Follower = (Ref<'static, LivePose>, &'static FaceAuthority, &'static mut FaceRig);
+
 /// Asks the binding of every face whose pose is another one.
-pub(super) fn follow(mut faces: Query<(Ref<LivePose>, &FaceAuthority, &mut FaceRig)>, time: Res<Time>) {
+pub(super) fn follow(mut faces: Query<Follower>, time: Res<Time>) {
     let delta = time.delta_secs();
-    faces.par_iter_mut().for_each(|(live, authority, mut rig)| {
-        let moved = live.is_changed() || rig.is_changed();
-        let rig = rig.bypass_change_detection();
-        if moved {
-            rig.binding.follow(&live.0);
-        }
-        rig.moved = rig.shares.advance(authority, delta) || moved;
-    });
+    if faces.iter().len() < MANY_FACES {
+        faces.iter_mut().for_each(|face| follow_face(face, delta));
+    } else {
+        faces.par_iter_mut().for_each(|face| follow_face(face, delta));
+    }
+}
+
+fn follow_face((live, authority, mut rig): QueryItem<'_, '_, Follower>, delta: f32) {
+    let moved = live.is_changed() || rig.is_changed();
+    let rig = rig.bypass_change_detection();
+    if moved {
+        rig.binding.follow(&live.0);
+    }
+    rig.moved = rig.shares.advance(authority, delta) || moved;
 }
 
 /// Writes what the bindings say.
