@@ -111,7 +111,7 @@ fn ci() -> Outcome {
         Ok(gpu) => gpu::test(&gpu, &[])?,
         Err(reason) => eprintln!("xtask: no tests on a GPU in software: {reason}"),
     }
-    cargo(&["build", "--workspace", "--examples", "--benches"], &[], &[])?;
+    cargo(&["build", "--workspace", "--examples", "--benches", "--bench", "crowd"], &[], &[])?;
     demo::first_line()
 }
 
