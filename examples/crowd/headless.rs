@@ -1,6 +1,6 @@
 //! One picture of the square, without window, GPU or sound card.
 
-use std::{path::Path, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use bevy::{
     prelude::*,
@@ -27,7 +27,7 @@ pub fn prepare(app: &mut App) {
     app.insert_resource(Target(image));
 }
 
-pub fn run(mut app: App, path: &Path) -> AppExit {
+pub fn run(mut app: App, path: PathBuf) -> AppExit {
     match draw(&mut app, path) {
         Ok(()) => AppExit::Success,
         Err(reason) => {
@@ -37,7 +37,7 @@ pub fn run(mut app: App, path: &Path) -> AppExit {
     }
 }
 
-fn draw(app: &mut App, path: &Path) -> Result<(), String> {
+fn draw(app: &mut App, path: PathBuf) -> Result<(), String> {
     off_screen::start(app);
     step(app);
     let count = app.world().resource::<Speakers>().0.min(crate::square::PLACES);
@@ -57,7 +57,7 @@ fn draw(app: &mut App, path: &Path) -> Result<(), String> {
     look(app, true);
     (0..DRAWN).for_each(|_| step(app));
     let image = app.world().resource::<Target>().0.clone();
-    app.world_mut().spawn(Screenshot::image(image)).observe(save_to_disk(path));
+    app.world_mut().spawn(Screenshot::image(image)).observe(save_to_disk(path.clone()));
     // The capture comes some frames later.
     (0..4).for_each(|_| step(app));
     if !path.is_file() {

@@ -90,7 +90,7 @@ fn main() -> AppExit {
         app.add_systems(Update, (control, square::zoom));
     }
     match picture {
-        Some(path) => headless::run(app, &path),
+        Some(path) => headless::run(app, path),
         None => app.run(),
     }
 }
