@@ -26,8 +26,8 @@ const GIVEN: f64 = 0.8;
 /// How much bigger a face that has no network must be than one that has, to take it over.
 const TAKES_OVER: f32 = 1.25;
 
-/// How much is done for a face, beside its [`TalkingFace`](super::TalkingFace): set it, or let [`AutoDetail`] do so. Changes are eased within a quarter of
-/// a second.
+/// How much is done for a face, beside its [`TalkingFace`](super::TalkingFace): set it, or let [`AutoDetail`] do so. Changes are
+/// eased within a quarter of a second.
 ///
 /// | | network | poses | layers |
 /// |---|---|---|---|

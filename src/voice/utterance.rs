@@ -376,9 +376,11 @@ impl Voice {
         Some(line.track.end_seconds() - line.clock.seconds())
     }
 
-    /// The current line waits for poses for so many seconds more.
+    /// The current line waits for poses for so many seconds more, if it has none that would do.
     pub(crate) fn note_waiting(&mut self, seconds: f64) {
-        if let Some(line) = &mut self.current {
+        if let Some(line) = &mut self.current
+            && line.track.end_seconds() < line.clock.seconds() + JOINED
+        {
             line.waited += seconds;
         }
     }
