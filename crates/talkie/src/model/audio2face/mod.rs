@@ -23,6 +23,8 @@ mod files;
 mod info;
 #[cfg(feature = "ort")]
 mod network;
+#[cfg(feature = "ort")]
+mod noise;
 mod shapes;
 #[cfg(test)]
 mod tests;

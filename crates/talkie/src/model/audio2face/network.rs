@@ -2,7 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{DiffusionInfo, FaceBundle, FaceFrames, FaceGeometry, FaceInfo, FaceShapes, RawFrame, RegressionInfo};
+use super::{
+    DiffusionInfo, FaceBundle, FaceFrames, FaceGeometry, FaceInfo, FaceShapes, RawFrame, RegressionInfo, noise::Noise,
+};
 use crate::{
     animation::{FacePose, FrameRate, geometry::GeometryParameters},
     audio::{AudioAccumulator, Received, SAMPLE_RATE, SpeechFeed},
@@ -133,7 +135,7 @@ impl WindowedNetwork {
         };
         check_tensors(&network, &bundle.info).map_err(|error| BundleError::Network { path: path.to_owned(), error })?;
         Ok(Self {
-            noise: Noise { seed: options.noise_seed, ..Noise::default() },
+            noise: Noise::new(options.noise_seed),
             network,
             info: Arc::new(bundle.info.clone()),
             shapes,
@@ -550,63 +552,9 @@ fn check_tensors(network: &Network, info: &FaceInfo) -> Result<(), NetworkError>
     network.expect_no_other(&inputs.iter().map(|(name, _)| *name).collect::<Vec<_>>())
 }
 
-/// The noise of a diffusion network: standard normal numbers, the same for every window and every speech, as the official
-/// runtime has it by default.
-///
-/// Made once from a seed by SplitMix64 (G. Steele et al., 2014) and the method of Box and Muller (1958); other numbers than those
-/// of the official runtime, whose generator is part of CUDA.
-#[derive(Debug, Default)]
-struct Noise {
-    seed: u64,
-    /// That of all speeches of the largest batch so far, one after the other.
-    values: Vec<f32>,
-}
-
-impl Noise {
-    fn of(&mut self, batch: usize, size: usize) -> &[f32] {
-        if self.values.is_empty() {
-            self.values.reserve_exact(size);
-            let mut counter = self.seed;
-            let mut uniform = || {
-                counter = counter.wrapping_add(0x9E37_79B9_7F4A_7C15);
-                let mut bits = counter;
-                bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-                bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-                bits ^= bits >> 31;
-                // Above 0, at most 1.
-                ((bits >> 40) as f32 + 1.0) / (1u32 << 24) as f32
-            };
-            while self.values.len() < size {
-                let (radius, angle) = ((-2.0 * uniform().ln()).sqrt(), core::f32::consts::TAU * uniform());
-                let (sine, cosine) = angle.sin_cos();
-                self.values.push(radius * cosine);
-                self.values.push(radius * sine);
-            }
-            self.values.truncate(size);
-        }
-        while self.values.len() < batch * size {
-            self.values.extend_from_within(..size);
-        }
-        &self.values[..batch * size]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn noise_is_normal_the_same_for_all_and_never_made_again() {
-        let mut noise = Noise::default();
-        let one = noise.of(1, 10_001).to_vec();
-        let (mean, square) =
-            one.iter().fold((0.0, 0.0), |(sum, squares), value| (sum + value, squares + value * value));
-        assert!((mean / 10_001.0).abs() < 0.03 && (square / 10_001.0 - 1.0).abs() < 0.05, "{mean} {square}");
-        let place = noise.of(3, 10_001).as_ptr();
-        assert_eq!(noise.of(3, 10_001), [one.clone(), one.clone(), one.clone()].concat());
-        assert_eq!(noise.of(1, 10_001).as_ptr(), place);
-        assert_ne!(Noise { seed: 1, ..Noise::default() }.of(1, 10_001), one);
-    }
 
     #[test]
     fn another_emotion_comes_gradually() {
