@@ -21,8 +21,10 @@ use bevy_world_serialization::{WorldAssetRoot, WorldInstanceReady};
 use talkie::retarget::{self, Binding, FindingKind, Rig, RigNode};
 
 use super::{
-    BindingReport, FaceBound, FaceRig, JointState, RigProfile, RigProfiles, Shape, Unbound, authority::Shares,
+    BindingReport, FaceBound, FaceRig, RigProfile, RigProfiles, Unbound,
+    authority::Shares,
     profile::Profiles,
+    write::{DrivenJoint, DrivenShapes, Shape},
 };
 use crate::face::TalkingFace;
 
@@ -50,24 +52,20 @@ pub(super) fn rig_removed(removed: On<Remove, FaceRig>, faces: Query<(), With<Ta
 /// What is driven no longer rests before a face is bound anew.
 pub(super) fn release(
     faces: Query<&FaceRig, With<Unbound>>,
-    mut weights: Query<&mut MorphWeights>,
-    mut transforms: Query<&mut Transform>,
+    mut nodes: Query<(&mut MorphWeights, &DrivenShapes)>,
+    mut joints: Query<(&mut Transform, &DrivenJoint)>,
+    mut commands: Commands,
 ) {
     for rig in &faces {
-        for ((node, shapes), base) in rig.nodes.iter().zip(&*rig.shapes).zip(&rig.base) {
-            let Ok(mut morph) = weights.get_mut(*node) else { continue };
-            let values = morph.weights_mut();
-            for (shape, base) in shapes.iter().zip(base) {
-                if let Some(value) = values.get_mut(shape.index) {
-                    *value = *base;
-                }
-            }
+        for node in &rig.nodes {
+            let Ok((mut weights, driven)) = nodes.get_mut(*node) else { continue };
+            driven.release(&mut weights);
+            commands.entity(*node).try_remove::<DrivenShapes>();
         }
         for joint in &rig.joints {
-            let Ok(mut transform) = transforms.get_mut(joint.entity) else { continue };
-            if joint.written == Some((transform.rotation, transform.translation)) {
-                (transform.rotation, transform.translation) = joint.base;
-            }
+            let Ok((mut transform, driven)) = joints.get_mut(*joint) else { continue };
+            driven.release(&mut transform);
+            commands.entity(*joint).try_remove::<DrivenJoint>();
         }
     }
 }
@@ -134,20 +132,23 @@ pub(super) fn bind(
         } else {
             bevy_log::info!("face {face}{name}: {report}");
         }
-        let joints = binding.joints().iter().filter_map(|drive| {
-            let entity = nodes.get(drive.node).map(|(entity, _)| *entity)?;
-            let rest = character.transforms.get(entity).ok()?;
-            let rest = (rest.rotation, rest.translation);
-            Some(JointState { entity, rest, base: rest, written: None })
-        });
+        let nodes_of_shapes: Vec<Entity> =
+            binding.shapes().iter().filter_map(|drive| entities.get(drive.mesh).copied()).collect();
+        for (drive, (node, shapes)) in nodes_of_shapes.iter().zip(&*shapes).enumerate() {
+            commands.entity(*node).try_insert(DrivenShapes::new(face, drive, shapes.clone()));
+        }
+        let joints: Vec<Entity> =
+            binding.joints().iter().filter_map(|drive| nodes.get(drive.node).map(|(entity, _)| *entity)).collect();
+        for (drive, joint) in joints.iter().enumerate() {
+            if let Ok(rest) = character.transforms.get(*joint) {
+                commands.entity(*joint).try_insert(DrivenJoint::new(face, drive, rest));
+            }
+        }
         let rig = FaceRig {
-            written: shapes.iter().map(|shapes| vec![f32::NAN; shapes.len()]).collect(),
-            base: shapes.iter().map(|shapes| vec![0.0; shapes.len()]).collect(),
-            shapes,
             moved: true,
             shares: Shares::default(),
-            nodes: binding.shapes().iter().filter_map(|shapes| entities.get(shapes.mesh).copied()).collect(),
-            joints: joints.collect(),
+            nodes: nodes_of_shapes,
+            joints,
             profile: talking.profile.as_ref().map(Handle::id),
             binding,
         };
@@ -173,7 +174,7 @@ struct Bound {
     vrm: Option<retarget::Vrm>,
     problems: Vec<String>,
     binding: Binding,
-    moved: Arc<[Vec<Shape>]>,
+    moved: Arc<[Arc<[Shape]>]>,
     report: retarget::BindingReport,
 }
 
@@ -210,7 +211,7 @@ impl BoundBefore {
         meshes: Vec<AssetId<Mesh>>,
         profile: Option<AssetId<RigProfile>>,
         profiles: &[&retarget::RigProfile],
-    ) -> (Binding, Arc<[Vec<Shape>]>, retarget::BindingReport) {
+    ) -> (Binding, Arc<[Arc<[Shape]>]>, retarget::BindingReport) {
         let is_it = |known: &&Bound| {
             let shapes = rig.meshes.iter().map(|mesh| (&mesh.name, &mesh.shapes));
             known.profile == profile
@@ -224,7 +225,7 @@ impl BoundBefore {
             return (known.binding.clone(), known.moved.clone(), known.report.clone());
         }
         let (binding, report) = retarget::bind(rig, profiles);
-        let moved: Arc<[Vec<Shape>]> = binding.shapes().iter().map(|drive| shapes_of(drive, &binding)).collect();
+        let moved: Arc<[Arc<[Shape]>]> = binding.shapes().iter().map(|drive| shapes_of(drive, &binding)).collect();
         if self.bound.len() == Self::MOST {
             self.bound.remove(0);
         }
@@ -244,10 +245,10 @@ impl BoundBefore {
 }
 
 /// The morph targets of a node that are moved.
-fn shapes_of(drive: &retarget::ShapeDrive, binding: &Binding) -> Vec<Shape> {
+fn shapes_of(drive: &retarget::ShapeDrive, binding: &Binding) -> Arc<[Shape]> {
     let shape = |targets: core::ops::Range<usize>| {
         let first = drive.targets.get(targets.start)?;
-        Some(Shape { index: usize::from(first.shape), region: binding.region(first), targets })
+        Some(Shape { index: usize::from(first.shape), region: binding.region(first) })
     };
     drive.shapes().filter_map(shape).collect()
 }

@@ -14,19 +14,13 @@ mod visibility;
 mod vrm;
 mod write;
 
-use std::sync::Arc;
-
 use bevy_app::{App, Plugin, PostUpdate};
 use bevy_asset::{AssetApp, AssetEventSystems, AssetId};
 use bevy_ecs::{
     component::Component, entity::Entity, event::EntityEvent, lifecycle::Add, observer::On,
     schedule::IntoScheduleConfigs, system::Commands,
 };
-use bevy_math::{Quat, Vec3};
-use talkie::{
-    animation::FaceRegion,
-    retarget::{Binding, Joint},
-};
+use talkie::retarget::{Binding, Joint};
 
 pub use authority::{Authority, FaceAuthority};
 pub use mesh::BundleMeshes;
@@ -48,40 +42,13 @@ pub struct FaceRig {
     binding: Binding,
     /// The entity of every mesh of the binding.
     nodes: Vec<Entity>,
-    /// The morph targets of these that are moved, the same for equal characters.
-    shapes: Arc<[Vec<Shape>]>,
-    /// What was written last into each of them: anything else found there was written by somebody else. Not a number before.
-    written: Vec<Vec<f32>>,
-    /// What a clip of the character says of each, or 0.
-    base: Vec<Vec<f32>>,
-    /// The state of every joint of the binding.
-    joints: Vec<JointState>,
+    /// The entity of every joint of the binding.
+    joints: Vec<Entity>,
     shares: Shares,
     /// Whether there is something new to write.
     moved: bool,
     /// The profile that the face asked for when it was bound.
     profile: Option<AssetId<RigProfile>>,
-}
-
-/// A morph target that is moved.
-#[derive(Debug)]
-struct Shape {
-    index: usize,
-    region: FaceRegion,
-    /// Its places among the targets of the binding.
-    targets: core::ops::Range<usize>,
-}
-
-/// A joint that is moved.
-#[derive(Debug)]
-struct JointState {
-    entity: Entity,
-    /// Rotation and translation when it was bound.
-    rest: (Quat, Vec3),
-    /// Those of a clip of the character where there is one, else of the rest.
-    base: (Quat, Vec3),
-    /// What was written last: anything else found there was written by somebody else.
-    written: Option<(Quat, Vec3)>,
 }
 
 impl FaceRig {
@@ -92,7 +59,7 @@ impl FaceRig {
 
     /// Joints this rig moves.
     pub fn joints(&self) -> impl Iterator<Item = (Joint, Entity)> {
-        self.binding.joints().iter().map(|drive| drive.joint).zip(self.joints.iter().map(|state| state.entity))
+        self.binding.joints().iter().map(|drive| drive.joint).zip(self.joints.iter().copied())
     }
 
     /// The joint of the head, if it moves one.
@@ -134,7 +101,7 @@ impl Plugin for RigPlugin {
                 bind::release,
                 bind::bind,
                 write::follow,
-                write::write,
+                (write::write_weights, write::write_joints),
                 mesh::write,
             )
                 .chain()

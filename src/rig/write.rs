@@ -1,7 +1,11 @@
 //! Writing a pose to weights and joints.
 
+use std::sync::Arc;
+
 use bevy_ecs::{
     change_detection::{DetectChanges, DetectChangesMut},
+    component::Component,
+    entity::Entity,
     query::QueryItem,
     system::{Query, Res},
     world::Ref,
@@ -10,6 +14,7 @@ use bevy_math::{Quat, Vec3};
 use bevy_mesh::morph::MorphWeights;
 use bevy_time::Time;
 use bevy_transform::components::Transform;
+use talkie::animation::{FacePose, FaceRegion};
 
 use super::{FaceAuthority, FaceRig};
 use crate::face::{LivePose, MANY_FACES};
@@ -39,74 +44,162 @@ fn follow_face((live, authority, mut rig): QueryItem<'_, '_, Follower>, delta: f
     rig.moved = rig.shares.advance(authority, delta) || moved;
 }
 
-/// Writes what the bindings say.
-pub(super) fn write(
-    mut faces: Query<(&LivePose, &mut FaceRig)>,
-    mut weights: Query<&mut MorphWeights>,
-    mut transforms: Query<&mut Transform>,
-) {
-    for (live, mut rig) in &mut faces {
-        let pose = &live.0;
-        let FaceRig { binding, nodes, shapes, written, base, joints, shares, moved, profile: _ } =
-            rig.bypass_change_detection();
-        let moved = *moved;
-        let nodes = nodes.iter().zip(binding.shapes()).zip(&**shapes).zip(written).zip(base);
-        for ((((node, drive), shapes), written), base) in nodes {
-            let Ok(mut morph) = weights.get_mut(*node) else { continue };
-            // A clip of the character overwrites all weights of a node: then ours are due again.
-            let others = morph.is_changed();
-            if !moved && !others {
-                continue;
+/// Morph targets that a face moves, on the entity that has their weights.
+#[derive(Component, Debug)]
+pub(super) struct DrivenShapes {
+    face: Entity,
+    /// Its place in the binding of the face.
+    drive: usize,
+    /// The morph targets, the same for equal characters.
+    shapes: Arc<[Shape]>,
+    /// What is in each of them by our doing: anything else found there was written by somebody else. Not a number before.
+    written: Vec<f32>,
+    /// What a clip of the character says of each, or 0.
+    base: Vec<f32>,
+}
+
+/// A morph target that is moved.
+#[derive(Debug)]
+pub(super) struct Shape {
+    pub(super) index: usize,
+    pub(super) region: FaceRegion,
+}
+
+impl DrivenShapes {
+    pub(super) fn new(face: Entity, drive: usize, shapes: Arc<[Shape]>) -> Self {
+        Self { face, drive, written: vec![f32::NAN; shapes.len()], base: vec![0.0; shapes.len()], shapes }
+    }
+
+    /// Leaves the weights as a clip of the character says.
+    pub(super) fn release(&self, weights: &mut MorphWeights) {
+        let values = weights.weights_mut();
+        for (shape, base) in self.shapes.iter().zip(&self.base) {
+            if let Some(value) = values.get_mut(shape.index) {
+                *value = *base;
             }
-            let current = morph.bypass_change_detection().weights_mut();
-            let mut differs = false;
-            for ((shape, written), base) in shapes.iter().zip(written).zip(base) {
-                let Some(found) = current.get_mut(shape.index) else { continue };
-                if others && *written != *found {
-                    *base = if found.is_finite() { *found } else { 0.0 };
-                }
-                let (face, clip) = shares.of(shape.region);
-                let ours = binding.weight(&drive.targets[shape.targets.clone()]);
-                let weight = if clip == 0.0 && face == 1.0 { ours } else { both(ours * face, *base * clip) };
-                let weight = if weight.abs() < NOTHING { 0.0 } else { weight };
-                if *found != weight {
-                    *found = weight;
-                    differs = true;
-                }
-                *written = weight;
-            }
-            if differs {
-                morph.set_changed();
-            }
-        }
-        for (drive, state) in binding.joints().iter().zip(joints) {
-            let Ok(mut transform) = transforms.get_mut(state.entity) else { continue };
-            let found = (transform.rotation, transform.translation);
-            if state.written != Some(found) {
-                state.base = found;
-            } else if !moved {
-                continue;
-            }
-            let (face, clip) = shares.of(drive.joint.region());
-            let (turn, shift) = drive.motion(pose);
-            let part = |of: Quat, share: f32| match share {
-                0.0 => Quat::IDENTITY,
-                1.0 => of,
-                _ => Quat::IDENTITY.slerp(of, share),
-            };
-            let (base, rest) = (state.base, state.rest);
-            let held = if clip == 1.0 { base.0 } else { rest.0 * part(rest.0.inverse() * base.0, clip) };
-            let rotation = (held * part(turn, face)).normalize();
-            let translation: Vec3 = rest.1 + (base.1 - rest.1) * clip + shift * face;
-            if rotation.is_finite() && rotation != transform.rotation {
-                transform.rotation = rotation;
-            }
-            if translation.is_finite() && translation != transform.translation {
-                transform.translation = translation;
-            }
-            state.written = Some((transform.rotation, transform.translation));
         }
     }
+}
+
+/// A joint that a face moves.
+#[derive(Component, Debug)]
+pub(super) struct DrivenJoint {
+    face: Entity,
+    /// Its place in the binding of the face.
+    drive: usize,
+    /// Rotation and translation when it was bound.
+    rest: (Quat, Vec3),
+    /// Those of a clip of the character where there is one, else of the rest.
+    base: (Quat, Vec3),
+    /// What was written last: anything else found there was written by somebody else.
+    written: Option<(Quat, Vec3)>,
+}
+
+impl DrivenJoint {
+    pub(super) fn new(face: Entity, drive: usize, rest: &Transform) -> Self {
+        let rest = (rest.rotation, rest.translation);
+        Self { face, drive, rest, base: rest, written: None }
+    }
+
+    /// Leaves the joint as a clip of the character says.
+    pub(super) fn release(&self, transform: &mut Transform) {
+        if self.written == Some((transform.rotation, transform.translation)) {
+            (transform.rotation, transform.translation) = self.base;
+        }
+    }
+}
+
+/// Weights that a face drives.
+type Weights = (&'static mut MorphWeights, &'static mut DrivenShapes);
+
+/// Writes what the bindings say to weights.
+pub(super) fn write_weights(mut nodes: Query<Weights>, faces: Query<&FaceRig>) {
+    let write = |node: QueryItem<'_, '_, Weights>| {
+        if let Ok(rig) = faces.get(node.1.face) {
+            write_weights_of(node, rig);
+        }
+    };
+    if faces.iter().len() < MANY_FACES {
+        nodes.iter_mut().for_each(write);
+    } else {
+        nodes.par_iter_mut().for_each(write);
+    }
+}
+
+fn write_weights_of((mut morph, mut driven): QueryItem<'_, '_, Weights>, rig: &FaceRig) {
+    // A clip of the character overwrites all weights of a node: then ours are due again.
+    let others = morph.is_changed();
+    if !rig.moved && !others {
+        return;
+    }
+    let weights = rig.binding.weights(driven.drive);
+    let DrivenShapes { shapes, written, base, .. } = driven.bypass_change_detection();
+    let current = morph.bypass_change_detection().weights_mut();
+    let shares = FaceRegion::ALL.map(|region| rig.shares.of(region));
+    let mut differs = false;
+    for (((shape, written), base), ours) in shapes.iter().zip(written).zip(base).zip(weights) {
+        let Some(found) = current.get_mut(shape.index) else { continue };
+        if others && *written != *found {
+            *base = if found.is_finite() { *found } else { 0.0 };
+        }
+        let (face, clip) = shares[shape.region as usize];
+        let weight = if clip == 0.0 && face == 1.0 { *ours } else { both(ours * face, *base * clip) };
+        let weight = if weight.abs() < NOTHING { 0.0 } else { weight };
+        // What nobody else wrote is what we did.
+        if others || *found != weight {
+            differs |= *found != weight;
+            (*found, *written) = (weight, weight);
+        }
+    }
+    if differs {
+        morph.set_changed();
+    }
+}
+
+/// A joint that a face drives.
+type Joint = (&'static mut Transform, &'static mut DrivenJoint);
+
+/// Writes what the bindings say to joints.
+pub(super) fn write_joints(mut joints: Query<Joint>, faces: Query<(&LivePose, &FaceRig)>) {
+    let write = |joint: QueryItem<'_, '_, Joint>| {
+        if let Ok((live, rig)) = faces.get(joint.1.face) {
+            write_joint(joint, &live.0, rig);
+        }
+    };
+    if faces.iter().len() < MANY_FACES {
+        joints.iter_mut().for_each(write);
+    } else {
+        joints.par_iter_mut().for_each(write);
+    }
+}
+
+fn write_joint((mut transform, mut driven): QueryItem<'_, '_, Joint>, pose: &FacePose, rig: &FaceRig) {
+    let Some(drive) = rig.binding.joints().get(driven.drive) else { return };
+    let state = driven.bypass_change_detection();
+    let found = (transform.rotation, transform.translation);
+    if state.written != Some(found) {
+        state.base = found;
+    } else if !rig.moved {
+        return;
+    }
+    let (face, clip) = rig.shares.of(drive.joint.region());
+    let (turn, shift) = drive.motion(pose);
+    let part = |of: Quat, share: f32| match share {
+        0.0 => Quat::IDENTITY,
+        1.0 => of,
+        _ => Quat::IDENTITY.slerp(of, share),
+    };
+    let (base, rest) = (state.base, state.rest);
+    let held = if clip == 1.0 { base.0 } else { rest.0 * part(rest.0.inverse() * base.0, clip) };
+    let rotation = (held * part(turn, face)).normalize();
+    let translation: Vec3 = rest.1 + (base.1 - rest.1) * clip + shift * face;
+    if rotation.is_finite() && rotation != transform.rotation {
+        transform.rotation = rotation;
+    }
+    if translation.is_finite() && translation != transform.translation {
+        transform.translation = translation;
+    }
+    state.written = Some((transform.rotation, transform.translation));
 }
 
 /// The sum of what the face and what a clip says: never beyond 0..=1 but where one of them is.

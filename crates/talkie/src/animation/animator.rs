@@ -1,6 +1,6 @@
 //! The settings by which a character performs what the network gives.
 
-use super::{FaceChannel, FacePose};
+use super::{CHANNEL_COUNT, FaceChannel, FacePose};
 
 /// How strongly a face performs speech. The strengths are named as the Audio2Face-3D parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,6 +35,38 @@ const ARTICULATED: [FaceChannel; 14] = [
     FaceChannel::MouthShrugUpper,
 ];
 
+/// Which channels belong to the upper face, the tongue, what is articulated, and the rest of the lower face: 1 for those that do.
+const PARTS: [[f32; CHANNEL_COUNT]; 4] = {
+    let mut parts = [[0.0; CHANNEL_COUNT]; 4];
+    let mut index = 0;
+    while index < CHANNEL_COUNT {
+        let channel = FaceChannel::ALL[index];
+        let part = if channel.is_upper_face() {
+            0
+        } else if channel.is_tongue_shape() || index == FaceChannel::TongueOut.index() {
+            1
+        } else if is_articulated(index) {
+            2
+        } else {
+            3
+        };
+        parts[part][index] = 1.0;
+        index += 1;
+    }
+    parts
+};
+
+const fn is_articulated(channel: usize) -> bool {
+    let mut index = 0;
+    while index < ARTICULATED.len() {
+        if ARTICULATED[index].index() == channel {
+            return true;
+        }
+        index += 1;
+    }
+    false
+}
+
 impl Default for Animator {
     fn default() -> Self {
         Self { articulation: 1.0, lower_face_strength: 1.0, upper_face_strength: 1.0, tongue_strength: 1.0 }
@@ -50,16 +82,10 @@ impl Animator {
         let strength = |value: f32| if value.is_finite() { value.clamp(0.0, 2.0) } else { 1.0 };
         let (lower, upper) = (strength(self.lower_face_strength), strength(self.upper_face_strength));
         let (tongue, articulation) = (strength(self.tongue_strength), strength(self.articulation));
-        for (channel, weight) in FaceChannel::ALL.into_iter().zip(&mut pose.weights) {
-            let factor = if channel.is_upper_face() {
-                upper
-            } else if channel.is_tongue_shape() || channel == FaceChannel::TongueOut {
-                tongue
-            } else {
-                lower
-            };
-            let clearness = if ARTICULATED.contains(&channel) { articulation } else { 1.0 };
-            let scaled = *weight * factor * clearness;
+        let articulated = lower * articulation;
+        for (index, weight) in pose.weights.iter_mut().enumerate() {
+            let of = |part: usize| PARTS[part][index];
+            let scaled = *weight * (of(0) * upper + of(1) * tongue + of(2) * articulated + of(3) * lower);
             *weight = if scaled.is_finite() { scaled.clamp(0.0, 1.0) } else { 0.0 };
         }
         let jaw = pose.weight(FaceChannel::JawOpen);

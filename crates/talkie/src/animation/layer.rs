@@ -13,17 +13,16 @@ impl FacePose {
     /// round for an O do. Values that are not finite are passed over.
     pub fn add_expression(&mut self, weights: &[f32; CHANNEL_COUNT], speaking: f32) {
         let speaking = if speaking.is_nan() { 0.0 } else { speaking.clamp(0.0, 1.0) };
-        for (channel, (weight, added)) in FaceChannel::ALL.into_iter().zip(self.weights.iter_mut().zip(weights)) {
-            if *added != 0.0 && added.is_finite() {
-                let share = 1.0 - (1.0 - share_in_speech(channel)) * speaking;
-                *weight = (*weight + added * share).clamp(0.0, 1.0);
-            }
+        for (in_speech, (weight, added)) in SHARES_IN_SPEECH.iter().zip(self.weights.iter_mut().zip(weights)) {
+            let shown = (*weight + added * (1.0 - (1.0 - in_speech) * speaking)).clamp(0.0, 1.0);
+            let is_some = *added != 0.0 && added.is_finite();
+            *weight = if is_some { shown } else { *weight };
         }
     }
 }
 
 /// How much an expression moves a channel while the face speaks.
-fn share_in_speech(channel: FaceChannel) -> f32 {
+const fn share_in_speech(channel: FaceChannel) -> f32 {
     use FaceChannel::{
         CheekSquintLeft, CheekSquintRight, MouthDimpleLeft, MouthDimpleRight, MouthFrownLeft, MouthFrownRight,
         MouthSmileLeft, MouthSmileRight, NoseSneerLeft, NoseSneerRight,
@@ -35,6 +34,17 @@ fn share_in_speech(channel: FaceChannel) -> f32 {
         _ => 0.0,
     }
 }
+
+/// The same for all channels.
+const SHARES_IN_SPEECH: [f32; CHANNEL_COUNT] = {
+    let mut shares = [0.0; CHANNEL_COUNT];
+    let mut index = 0;
+    while index < CHANNEL_COUNT {
+        shares[index] = share_in_speech(FaceChannel::ALL[index]);
+        index += 1;
+    }
+    shares
+};
 
 #[cfg(test)]
 mod tests {

@@ -154,8 +154,9 @@ impl FacePose {
 
     /// Whether every number is finite. Only such poses may reach a rig.
     pub fn is_finite(&self) -> bool {
-        self.weights.iter().all(|weight| weight.is_finite())
-            && self.joint_values().iter().all(|value| value.is_finite())
+        // Without a branch for each.
+        let all = |values: &[f32]| values.iter().fold(true, |all, value| all & value.is_finite());
+        all(&self.weights) && all(&self.joint_values())
     }
 
     /// The rigid parts as plain numbers, named by [`JOINT_COLUMNS`]: quaternions x y z w, metres, radians.

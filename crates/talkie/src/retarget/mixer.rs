@@ -1,5 +1,6 @@
 //! From the channels of a pose to the weights of shapes and the turns of joints.
 
+use core::ops::Range;
 use std::sync::Arc;
 
 use glam::{Mat3, Quat, Vec2, Vec3};
@@ -20,6 +21,8 @@ pub struct Binding {
     /// What the controls are at, in their order, and whether that is less or more than was wanted.
     values: Vec<f32>,
     clipped: Vec<bool>,
+    /// The weights of the morph targets of all meshes.
+    weights: Vec<f32>,
 }
 
 /// What does not change from pose to pose.
@@ -31,6 +34,38 @@ pub(super) struct Rules {
     pub(super) overrides: Vec<Override>,
     pub(super) shapes: Vec<ShapeDrive>,
     pub(super) joints: Vec<JointDrive>,
+    /// Made when the rules are complete.
+    lists: Lists,
+}
+
+/// The rules as they are gone through in every frame.
+#[derive(Debug, Default)]
+struct Lists {
+    /// Control, channel and factor of every term.
+    terms: Vec<(u16, u8, f32)>,
+    /// Place among all weights, control and factor of every target.
+    targets: Vec<(u16, u16, f32)>,
+    /// Where the weights of every mesh are.
+    meshes: Vec<Range<usize>>,
+}
+
+impl Lists {
+    fn of(rules: &Rules) -> Self {
+        let mut lists = Self::default();
+        for (index, control) in (0..).zip(&rules.controls) {
+            lists.terms.extend(control.terms.iter().map(|(channel, factor)| (index, *channel, *factor)));
+        }
+        let mut place = 0;
+        for drive in &rules.shapes {
+            let start = usize::from(place);
+            for same in drive.targets.chunk_by(|a, b| a.shape == b.shape) {
+                lists.targets.extend(same.iter().map(|target| (place, target.control, target.factor)));
+                place += 1;
+            }
+            lists.meshes.push(start..usize::from(place));
+        }
+        lists
+    }
 }
 
 /// The morph targets of a mesh that follow.
@@ -44,7 +79,7 @@ pub struct ShapeDrive {
 
 impl ShapeDrive {
     /// The places in [`targets`](Self::targets) that belong to one morph target each.
-    pub fn shapes(&self) -> impl Iterator<Item = core::ops::Range<usize>> {
+    pub fn shapes(&self) -> impl Iterator<Item = Range<usize>> {
         let mut end = 0;
         self.targets.chunk_by(|a, b| a.shape == b.shape).map(move |same| {
             let start = end;
@@ -83,11 +118,13 @@ impl Control {
     }
 
     /// What becomes of a mix, and whether the range clipped it.
+    #[inline]
     fn value(&self, mix: f32) -> (f32, bool) {
-        let value = curved(&self.curve, self.gain * mix + self.offset);
+        let value = self.gain * mix + self.offset;
+        let value = if self.curve.is_empty() { value } else { curved(&self.curve, value) };
         let value = if self.binary { f32::from(u8::from(value >= 0.5)) } else { value };
         let clipped = value < self.clamp.0 - CLIPPED || value > self.clamp.1 + CLIPPED;
-        (if value.is_nan() { 0.0 } else { value.clamp(self.clamp.0, self.clamp.1) }, clipped)
+        (if value.is_nan() { 0.0 } else { value.max(self.clamp.0).min(self.clamp.1) }, clipped)
     }
 }
 
@@ -223,8 +260,15 @@ pub(super) struct JointTerm {
 impl Binding {
     pub(super) fn new(mut rules: Rules) -> Self {
         let fit = rules.fit.take();
-        let count = rules.controls.len();
-        Self { fit, values: vec![0.0; count], clipped: vec![false; count], rules: Arc::new(rules) }
+        rules.lists = Lists::of(&rules);
+        let (count, weights) = (rules.controls.len(), rules.lists.meshes.last().map_or(0, |last| last.end));
+        Self {
+            fit,
+            values: vec![0.0; count],
+            clipped: vec![false; count],
+            weights: vec![0.0; weights],
+            rules: Arc::new(rules),
+        }
     }
 
     /// Which morph targets follow.
@@ -237,12 +281,15 @@ impl Binding {
         &self.rules.joints
     }
 
-    /// Computes all weights for a pose; ask [`weight`](Self::weight) afterwards. Allocates nothing.
+    /// Computes all weights for a pose; ask for [`weights`](Self::weights) afterwards. Allocates nothing.
     pub fn follow(&mut self, pose: &FacePose) {
-        let Rules { controls, overrides, .. } = &*self.rules;
+        let Rules { controls, overrides, lists, .. } = &*self.rules;
+        self.values.fill(0.0);
+        for (control, channel, factor) in &lists.terms {
+            self.values[usize::from(*control)] += pose.weights[usize::from(*channel)] * factor;
+        }
         for ((value, clipped), control) in self.values.iter_mut().zip(&mut self.clipped).zip(controls) {
-            let mix = control.terms.iter().map(|(channel, factor)| pose.weights[usize::from(*channel)] * factor).sum();
-            (*value, *clipped) = control.value(mix);
+            (*value, *clipped) = control.value(*value);
         }
         if let Some(fit) = &mut self.fit {
             fit.solve(pose);
@@ -263,6 +310,17 @@ impl Binding {
                 self.values[usize::from(*over)] *= left;
             }
         }
+        self.weights.fill(0.0);
+        for (place, control, factor) in &lists.targets {
+            self.weights[usize::from(*place)] += self.values[usize::from(*control)] * factor;
+        }
+    }
+
+    /// The weights of the morph targets of a mesh as of the last [`follow`](Self::follow), in the order of
+    /// [`ShapeDrive::shapes`]; `drive` is its place in [`shapes`](Self::shapes).
+    #[inline]
+    pub fn weights(&self, drive: usize) -> &[f32] {
+        self.rules.lists.meshes.get(drive).map_or(&[], |places| &self.weights[places.clone()])
     }
 
     /// The weight of a morph target as of the last [`follow`](Self::follow), given all of its [`ShapeDrive::targets`].
