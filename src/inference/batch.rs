@@ -95,6 +95,7 @@ pub(super) fn animate(model: &FaceModel, lines: &mut [&mut Line], frames: usize)
     feel(lines);
     let going_on = lines.iter_mut().filter(|line| line.failure.is_none());
     network.advance(going_on.filter_map(|line| line.speech.as_mut()), frames);
+    model.place().note(network.device(), network.passed_over());
     lines.iter_mut().for_each(|line| line.take_poses());
     lines.iter().map(|line| line.poses.len()).sum()
 }
@@ -103,13 +104,17 @@ pub(super) fn animate(model: &FaceModel, lines: &mut [&mut Line], frames: usize)
 fn feel(lines: &mut [&mut Line]) {
     let mut heard: Vec<Arc<Mutex<talkie::model::EmotionModel>>> = Vec::new();
     for index in 0..lines.len() {
-        let Some(emotions) = lines[index].emotion_model.as_ref().map(EmotionModel::shared) else { continue };
+        let Some(model) = lines[index].emotion_model.clone() else { continue };
+        let emotions = model.shared();
         if heard.iter().any(|known| Arc::ptr_eq(known, &emotions)) {
             continue;
         }
         let theirs = |line: &Line| line.emotion_model.as_ref().is_some_and(|of| Arc::ptr_eq(&of.shared(), &emotions));
         let listeners = lines[index..].iter_mut().filter(|line| theirs(line)).filter_map(|line| line.speech.as_mut());
-        let outcome = emotions.lock().unwrap_or_else(PoisonError::into_inner).advance(listeners);
+        let mut network = emotions.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = network.advance(listeners);
+        model.place().note(network.device(), network.passed_over());
+        drop(network);
         if let Err(error) = outcome {
             // Faces go on without.
             bevy_log::warn!("talkie: emotions are not heard any more: {error}");

@@ -13,6 +13,7 @@
 //! either. Official networks use up to four threads of ONNX Runtime beside the calling one ([`ModelOptions::threads`](talkie::model::ModelOptions::threads)).
 
 mod batch;
+mod devices;
 mod line;
 mod live;
 mod model;
@@ -33,6 +34,7 @@ use batch::Batches;
 use bevy_tasks::AsyncComputeTaskPool;
 use live::LiveVoices;
 
+pub use devices::{InferenceDevices, NetworkDevice};
 pub(crate) use line::Line;
 pub(crate) use live::{Exchange, Moment, Way};
 pub use model::{EmotionModel, EmotionModelLoader, FaceModel, FaceModelError, FaceModelLoader, LIVE_MODEL};
@@ -127,6 +129,7 @@ impl Plugin for InferencePlugin {
             .init_resource::<LiveVoices>()
             .init_resource::<InferenceBudget>()
             .init_resource::<InferenceStats>()
+            .init_resource::<InferenceDevices>()
             .add_systems(
                 PostUpdate,
                 batch::collect
@@ -134,7 +137,7 @@ impl Plugin for InferencePlugin {
                     .before(crate::voice::speak)
                     .before(crate::voice::microphone::listen),
             )
-            .add_systems(PostUpdate, batch::dispatch.in_set(TalkieSystems::Inference))
+            .add_systems(PostUpdate, (batch::dispatch, devices::list).in_set(TalkieSystems::Inference))
             .add_systems(Startup, move || announce(&runtime));
         #[cfg(feature = "default_model")]
         model::embed_default(app);

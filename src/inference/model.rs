@@ -21,6 +21,7 @@ use talkie::{
     },
 };
 
+use super::{NetworkDevice, devices::Place};
 use crate::background::{Background, WorkLater};
 
 /// A loaded model bundle, to be shared by any number of faces: one of ours, or one of NVIDIA's Audio2Face-3D as it is
@@ -49,6 +50,7 @@ struct About {
     /// The parameters of every identity of an official bundle.
     parameters: Vec<(String, GeometryParameters)>,
     is_official: bool,
+    place: Place,
 }
 
 impl FaceModel {
@@ -66,6 +68,7 @@ impl FaceModel {
             look_ahead_seconds: model.look_ahead_seconds(),
             emotions: model.emotions().iter().map(index).collect(),
             is_official: model.official_info().is_some(),
+            place: Place::new(model.name(), model.device(), model.passed_over()),
         };
         Self { about: Arc::new(about), model: Arc::new(Mutex::new(model)) }
     }
@@ -78,6 +81,11 @@ impl FaceModel {
     /// What the bundle says about itself, if it is one of ours.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.about.manifest.as_ref()
+    }
+
+    /// Where its network computes now, and what was passed over before.
+    pub fn device(&self) -> Arc<NetworkDevice> {
+        self.about.place.get()
     }
 
     /// Poses per second.
@@ -126,6 +134,10 @@ impl FaceModel {
     pub(super) fn shared(&self) -> Arc<Mutex<talkie::model::FaceModel>> {
         self.model.clone()
     }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.about.place
+    }
 }
 
 /// A loaded Audio2Emotion bundle: hears emotions in a voice, for faces whose network takes emotions.
@@ -135,13 +147,20 @@ impl FaceModel {
 #[derive(Asset, TypePath, Debug, Clone)]
 pub struct EmotionModel {
     look_ahead_seconds: f64,
+    place: Place,
     model: Arc<Mutex<talkie::model::EmotionModel>>,
 }
 
 impl EmotionModel {
     /// Wraps a model that is already loaded.
     pub fn new(model: talkie::model::EmotionModel) -> Self {
-        Self { look_ahead_seconds: model.look_ahead_seconds(), model: Arc::new(Mutex::new(model)) }
+        let place = Place::new("Audio2Emotion", model.device(), model.passed_over());
+        Self { look_ahead_seconds: model.look_ahead_seconds(), place, model: Arc::new(Mutex::new(model)) }
+    }
+
+    /// Where its network computes now, and what was passed over before.
+    pub fn device(&self) -> Arc<NetworkDevice> {
+        self.place.get()
     }
 
     /// How much of the future an emotion needs, in seconds.
@@ -151,6 +170,10 @@ impl EmotionModel {
 
     pub(super) fn shared(&self) -> Arc<Mutex<talkie::model::EmotionModel>> {
         self.model.clone()
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 }
 

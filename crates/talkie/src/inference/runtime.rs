@@ -98,7 +98,8 @@ pub struct Runtime {
     device: Option<Device>,
     webgpu_library: Option<PathBuf>,
     /// Whether the WebGPU plugin is registered, or why not; what is not known until somebody wants it.
-    webgpu: OnceLock<Result<(), Vec<Attempt>>>,
+    /// What was passed over until the plugin was found, or instead of it.
+    webgpu: OnceLock<Result<Vec<Attempt>, Vec<Attempt>>>,
 }
 
 static RUNTIME: OnceLock<Result<Runtime, RuntimeError>> = OnceLock::new();
@@ -153,8 +154,11 @@ impl Runtime {
     /// Adds the device of the WebGPU plugin to a session.
     pub(super) fn with_webgpu(&self, builder: SessionBuilder) -> Result<SessionBuilder, Vec<Attempt>> {
         let registered = || webgpu::register(&self.environment, self.webgpu_library.clone());
-        self.webgpu.get_or_init(registered).clone()?;
-        webgpu::add(&self.environment, builder).map_err(|reason| vec![Attempt::device(Device::WebGpu, reason)])
+        let mut passed_over = self.webgpu.get_or_init(registered).clone()?;
+        webgpu::add(&self.environment, builder).map_err(|reason| {
+            passed_over.push(Attempt::device(Device::WebGpu, reason));
+            passed_over
+        })
     }
 }
 

@@ -13,8 +13,9 @@ use super::{
 /// The name under which the plugin is registered.
 const NAME: &str = "talkie_webgpu";
 
-/// Registers the plugin with ONNX Runtime, once in a process: the first library that can be used, or why none can.
-pub(super) fn register(environment: &Environment, explicit: Option<PathBuf>) -> Result<(), Vec<Attempt>> {
+/// Registers the plugin with ONNX Runtime, once in a process: the first library that can be used. Gives the libraries that cannot, and as an
+/// error if there is no other.
+pub(super) fn register(environment: &Environment, explicit: Option<PathBuf>) -> Result<Vec<Attempt>, Vec<Attempt>> {
     let mut tried = Vec::new();
     for path in candidates(explicit, "TALKIE_WEBGPU_LIBRARY", is_webgpu_plugin) {
         let outcome = match path.is_file() {
@@ -24,7 +25,7 @@ pub(super) fn register(environment: &Environment, explicit: Option<PathBuf>) -> 
         match outcome {
             Ok(_) => {
                 log::info!("networks may run on WebGPU through {}", path.display());
-                return Ok(());
+                return Ok(tried);
             }
             Err(reason) => tried.push(Attempt { device: Some(Device::WebGpu), path: Some(path), reason }),
         }
