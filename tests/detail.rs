@@ -87,6 +87,24 @@ fn a_face_that_follows_loudness_asks_no_network_until_it_comes_near() {
 }
 
 #[test]
+fn a_line_that_is_seen_late_is_animated_from_shortly_before_what_is_heard() {
+    let (_folder, mut app, face) = stage();
+    set(&mut app, face, FaceDetail::Level);
+    let clip = add_clip(&mut app, bursts(30.0));
+    app.world_mut().commands().entity(face).say(clip);
+    until(&mut app, "the line", |world| world.get::<Voice>(face).unwrap().is_speaking());
+    // So far into the line that its beginning is more to compute than the second which is heard before an animation begins.
+    watch(&mut app, face, 90, |_| {});
+    set(&mut app, face, FaceDetail::Full);
+    let heard = app.world().get::<Voice>(face).unwrap().heard_seconds();
+    until(&mut app, "its poses", |world| {
+        world.get::<Voice>(face).unwrap().track().unwrap().end_seconds() > heard + 0.1
+    });
+    let animated = app.world().resource::<InferenceStats>().seconds_animated;
+    assert!(heard < 2.0 && animated < heard - 0.1, "{animated} s were animated after {heard} s");
+}
+
+#[test]
 fn a_speech_goes_from_loudness_to_the_network_and_back() {
     let (_folder, mut app, face) = stage();
     set(&mut app, face, FaceDetail::Level);

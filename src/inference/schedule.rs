@@ -150,9 +150,16 @@ impl Plan {
         if self.credit <= reserved && self.load.is_finite() {
             return None;
         }
-        let seconds = if first.ahead < DUE { LITTLE } else { MUCH.min((self.ahead / 2.0).max(LITTLE)) };
-        let frames = ((seconds.min(cost.most_seconds) * cost.hertz).ceil() as usize).max(1);
         let per_pose = if cost.seconds_per_pose > 0.0 { cost.seconds_per_pose } else { UNKNOWN_COST };
+        let seconds = if first.ahead < DUE {
+            // Where there is room, all that was missed at once.
+            let lines = 1 + waiting.clone().count();
+            let room = BATCH / (per_pose * cost.hertz * lines as f64);
+            (LITTLE - first.ahead.min(0.0)).min(room).clamp(LITTLE, MUCH)
+        } else {
+            MUCH.min((self.ahead / 2.0).max(LITTLE))
+        };
+        let frames = ((seconds.min(cost.most_seconds) * cost.hertz).ceil() as usize).max(1);
         let most = (BATCH / (per_pose * frames as f64)).ceil().max(1.0) as usize;
         let speakers = core::iter::once(first).chain(waiting).take(most).map(|need| need.speaker).collect();
         Some(Share { speakers, frames })

@@ -23,8 +23,8 @@ const STALE: f32 = 0.1;
 const WARM_UP: f64 = 1.0;
 /// Sound that waits for poses begins without them after so many seconds, where networks have too much to do.
 const PATIENCE: f64 = 1.0;
-/// A recording whose poses are so many seconds late goes on with those of what is heard: more than it hears before it begins anew.
-const LATE: f64 = WARM_UP + 1.0;
+/// A recording whose poses are so many seconds late goes on with those of what is heard: that is less to compute than what it missed.
+const LATE: f64 = WARM_UP + 0.25;
 /// Sound waits for poses again when there are so many seconds of them.
 const JOINED: f64 = 0.25;
 /// Moments of a live voice that are remembered: some seconds.

@@ -75,6 +75,8 @@ fn whoever_runs_out_first_comes_first() {
     // A pose takes 1.5 ms: a batch of 45 ms has 30, and somebody is about to be seen without, so each gets 20.
     assert_eq!(plan.share(0, &cost(1.5e-3)), Some(Share { speakers: vec![speaker(2), speaker(3)], frames: 20 }));
     assert_eq!(plan.share(1, &cost(1.0)), Some(Share { speakers: vec![speaker(1)], frames: 20 }), "at least one");
+    // With room for three lines, each gets what the one missed that runs out first.
+    assert_eq!(plan.share(0, &cost(1e-4)).map(|share| (share.speakers.len(), share.frames)), Some((3, 45)));
     assert_eq!(plan.share(2, &cost(1.0)), None);
 }
 
