@@ -26,10 +26,10 @@ use super::{
 ///
 /// ```no_run
 /// # use bevy_talkie::voice::BakeVoicesPlugin;
-/// # use bevy_talkie::talkie::{inference::Runtime, model::FaceModel};
+/// # use bevy_talkie::talkie::{animation::ContentHash, inference::Runtime, model::FaceModel};
 /// # let mut app = bevy_app::App::new();
 /// let model = FaceModel::load_dir("assets/models/voice", Runtime::global())?;
-/// let hash = BakeVoicesPlugin::hash_folder("assets/models/voice")?;
+/// let hash = ContentHash::of_folder("assets/models/voice")?;
 /// app.add_plugins(BakeVoicesPlugin::new(model, hash));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -43,27 +43,9 @@ pub struct BakeVoicesPlugin {
 }
 
 impl BakeVoicesPlugin {
-    /// Bakes with this model; the hash tells it apart from others.
+    /// Bakes with this model; the hash tells it apart from others ([`ContentHash::of_folder`]).
     pub fn new(model: model::FaceModel, hash: ContentHash) -> Self {
         Self { model: Arc::new(Mutex::new(model)), hash }
-    }
-
-    /// The hash of all files of a bundle.
-    ///
-    /// # Errors
-    /// Those of reading the folder.
-    pub fn hash_folder(folder: impl AsRef<std::path::Path>) -> std::io::Result<ContentHash> {
-        let mut files: Vec<_> = std::fs::read_dir(folder)?
-            .filter_map(Result::ok)
-            .map(|entry| entry.path())
-            .filter(|path| path.is_file())
-            .collect();
-        files.sort();
-        let hashes = files
-            .iter()
-            .map(|path| Ok(ContentHash::of_reader(std::fs::File::open(path)?)?.0))
-            .collect::<std::io::Result<Vec<_>>>()?;
-        Ok(ContentHash::of(hashes.iter().map(<[u8; 16]>::as_slice)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! From a sound to a track.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -95,21 +95,21 @@ fn hash_of_file(path: &Path) -> Result<ContentHash, Failure> {
     File::open(path).and_then(ContentHash::of_reader).map_err(|error| Failure::at(path, error))
 }
 
-/// The hash of all files of a model, or of two, by their names, and of what else makes a difference to what it says.
+/// The hash of a model, and of what else makes a difference to what it says, if anything does.
 fn hash_of_model(folder: &Path, official: &Official) -> Result<ContentHash, Failure> {
-    let settings = format!("{:?} {:?} {:?}", official.network_fps, official.identity, official.emotion);
-    let mut hashes = vec![ContentHash::of([settings.as_bytes()])];
-    for folder in [Some(folder), official.emotion_model.as_deref()].into_iter().flatten() {
-        let entries = fs::read_dir(folder).map_err(|error| Failure::at(folder, error))?;
-        let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        files.retain(|file| file.is_file());
-        files.sort();
-        for file in files {
-            let name = file.file_name().unwrap_or_default().as_encoded_bytes();
-            hashes.extend([ContentHash::of([name]), hash_of_file(&file)?]);
-        }
+    let hash = |folder: &Path| ContentHash::of_folder(folder).map_err(|error| Failure::at(folder, error));
+    let mut hashes = vec![hash(folder)?];
+    if let Some(folder) = &official.emotion_model {
+        hashes.push(hash(folder)?);
     }
-    Ok(ContentHash::of(hashes.iter().map(|hash| hash.0.as_slice())))
+    if official.network_fps.is_some() || official.identity.is_some() || !official.emotion.is_empty() {
+        let settings = format!("{:?} {:?} {:?}", official.network_fps, official.identity, official.emotion);
+        hashes.push(ContentHash::of([settings.as_bytes()]));
+    }
+    Ok(match hashes[..] {
+        [of_model] => of_model,
+        _ => ContentHash::of(hashes.iter().map(|hash| hash.0.as_slice())),
+    })
 }
 
 /// Decodes and animates piece by piece, so that the length of the file does not matter. Gives the seconds of sound too.
