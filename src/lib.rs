@@ -67,6 +67,7 @@
 #![forbid(unsafe_code)]
 
 mod background;
+mod ease;
 pub mod face;
 pub mod inference;
 #[cfg(feature = "inspector")]

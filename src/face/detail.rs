@@ -12,6 +12,7 @@ use bevy_math::Vec3;
 use bevy_transform::components::GlobalTransform;
 
 use crate::{
+    ease::ease,
     inference::{InferenceBudget, InferenceStats},
     rig::FaceRig,
     voice::Voice,
@@ -245,10 +246,6 @@ impl DetailState {
         self.skipped = 0;
         Some(Work { delta: core::mem::take(&mut self.behind), layers: ease(*layers), shown: ease(*shown) })
     }
-}
-
-fn ease(share: f32) -> f32 {
-    share * share * (3.0 - 2.0 * share)
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use talkie::{
     retarget::FULL_LOOK,
 };
 
+use crate::ease::ease;
+
 /// Seconds of a blink: closing, shut, opening.
 const BLINK: [f32; 3] = [0.075, 0.04, 0.16];
 /// Seconds an eye takes for a jump.
@@ -167,7 +169,6 @@ impl FaceLife {
 /// How far the lids are closed `since` seconds after a blink began.
 fn lid_weight(since: f32) -> f32 {
     let [close, shut, open] = BLINK;
-    let ease = |x: f32| x * x * (3.0 - 2.0 * x);
     if since <= 0.0 {
         0.0
     } else if since < close {

@@ -3,6 +3,7 @@
 use talkie::animation::{FacePose, LevelJaw, root_mean_square};
 
 use super::{Sound, utterance::Utterance};
+use crate::ease::ease;
 
 /// Time in which a face goes over from a network to loudness and back, in seconds.
 const FADE: f32 = 0.2;
@@ -25,7 +26,7 @@ impl ByLoudness {
     pub(super) fn show(&self, pose: FacePose) -> FacePose {
         match self.share {
             None | Some(0.0) => pose,
-            Some(share) => pose.lerp(&self.jaw.pose(), share * share * (3.0 - 2.0 * share)),
+            Some(share) => pose.lerp(&self.jaw.pose(), ease(share)),
         }
     }
 }

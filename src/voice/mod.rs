@@ -49,6 +49,8 @@ pub use stream::VoiceStream;
 pub(crate) use utterance::Animated;
 use utterance::{Held, Stage, Utterance};
 
+use crate::ease::ease;
+
 /// How a finished line settles: time in which the last pose gives way to rest.
 const SETTLE: Duration = Duration::from_millis(180);
 
@@ -249,8 +251,7 @@ fn settling_weight(elapsed: f32, fade: f32) -> f32 {
     if fade <= 0.0 {
         return 0.0;
     }
-    let x = (1.0 - elapsed / fade).clamp(0.0, 1.0);
-    x * x * (3.0 - 2.0 * x)
+    ease((1.0 - elapsed / fade).clamp(0.0, 1.0))
 }
 
 /// The verbs of speech, on the entity that has a [`TalkingFace`](crate::face::TalkingFace).
