@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use bevy::{
+    camera::visibility::RenderLayers,
     prelude::*,
     render::view::screenshot::{Screenshot, save_to_disk},
 };
@@ -15,11 +16,10 @@ use crate::{
 };
 
 const SIZE: (u32, u32) = (1280, 720);
-/// Game time between two steps, how many pass before anything is drawn, and how many are drawn before the one that is kept: details are
-/// chosen by what a camera sees.
+/// Game time between two steps, how many pass before anything is drawn, and how many are drawn before the one that is kept.
 const STEP: Duration = Duration::from_millis(40);
 const STEPS: usize = 90;
-const DRAWN: usize = 9;
+const DRAWN: usize = 3;
 
 /// No window and no sound, and time in steps of one picture.
 pub fn prepare(app: &mut App) {
@@ -69,8 +69,12 @@ fn draw(app: &mut App, path: PathBuf) -> Result<(), String> {
     Ok(())
 }
 
-/// Opens and closes the eye of the camera.
+/// Lets the camera draw all there is, or nothing: details are chosen by what it would see in any case.
 fn look(app: &mut App, open: bool) {
-    let mut cameras = app.world_mut().query::<&mut Camera>();
-    cameras.iter_mut(app.world_mut()).for_each(|mut camera| camera.is_active = open);
+    let layers = if open { RenderLayers::default() } else { RenderLayers::none() };
+    let mut cameras = app.world_mut().query_filtered::<Entity, With<Camera>>();
+    let cameras: Vec<Entity> = cameras.iter(app.world()).collect();
+    cameras.into_iter().for_each(|camera| {
+        app.world_mut().entity_mut(camera).insert(layers.clone());
+    });
 }

@@ -4,7 +4,11 @@ use bevy::{
     diagnostic::{DiagnosticsStore, FrameTimeDiagnosticsPlugin},
     prelude::*,
 };
-use bevy_talkie::{inference::InferenceStats, prelude::*, talkie::inference::Runtime};
+use bevy_talkie::{
+    inference::{InferenceDevices, InferenceStats},
+    prelude::*,
+    talkie::inference::Runtime,
+};
 
 use crate::{Person, square::Eye};
 
@@ -34,7 +38,7 @@ pub fn build(mut commands: Commands, camera: Single<Entity, With<Eye>>) {
 pub fn show(
     people: Query<(&FaceDetail, &Voice), With<Person>>,
     stats: Res<InferenceStats>,
-    budget: Res<InferenceBudget>,
+    (budget, devices): (Res<InferenceBudget>, Res<InferenceDevices>),
     diagnostics: Option<Res<DiagnosticsStore>>,
     time: Res<Time<Real>>,
     table: Single<&mut Text, With<Table>>,
@@ -52,8 +56,9 @@ pub fn show(
         text += &format!("{:<8}{:>8}{speaking:>10}\n", format!("{detail:?}"), of_detail().count());
     }
     let backend = Runtime::global().map_or("no engine".into(), |runtime| runtime.backend().to_string());
+    let device = devices.networks().next().map(|network| format!(", {}", network.device)).unwrap_or_default();
     text += &format!(
-        "\nnetworks {:>5.1} % of a core, {:.0} % allowed\none voice {:>4.2} % of a core ({backend})\nwaiting {:>3}, late {}",
+        "\nnetworks {:>5.1} % of a core, {:.0} % allowed\none voice {:>4.2} % of a core ({backend}{device})\nwaiting {:>3}, late {}",
         second.load * 100.0,
         budget.load * 100.0,
         stats.recent_factor * 100.0,

@@ -4,6 +4,8 @@ use std::{fs, thread};
 
 use crate::{FEATURES, Outcome, cargo, cargo_command, onnxruntime, packages, root, run};
 
+/// The benchmarks of single stages.
+const STAGES: [&str; 5] = ["speech", "face", "blendshapes", "geometry", "official"];
 /// What stands around the tables in the document.
 const BEGIN: &str = "<!-- crowds: written by `cargo xtask bench` -->\n";
 const END: &str = "<!-- end of crowds -->\n";
@@ -14,7 +16,9 @@ pub(crate) fn run_all(arguments: &[String]) -> Outcome {
     if !arguments.is_empty() {
         return cargo(&["bench", "--workspace"], &[], arguments);
     }
-    cargo(&["bench", "--workspace", "--benches"], &[], &[])?;
+    let mut stages = vec!["bench", "--workspace"];
+    STAGES.iter().for_each(|name| stages.extend(["--bench", name]));
+    cargo(&stages, &[], &[])?;
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let mut tables = format!("{BEGIN}\nMeasured on {}, {cores} cores.\n\n", processor());
     for (backend, only) in [("ort", ""), ("tract", "100 ")] {
@@ -31,7 +35,8 @@ pub(crate) fn run_all(arguments: &[String]) -> Outcome {
 /// The tables of one engine; of scenarios whose names contain a text.
 fn crowds(backend: &str, only: &str) -> Result<String, String> {
     let file = crate::target().join(format!("crowds_{backend}.md"));
-    let mut command = cargo_command(&["bench", "-p", "bevy_talkie", "--bench", "crowd"]);
+    // Of the workspace, so that nothing is built with other features than before.
+    let mut command = cargo_command(&["bench", "--workspace", "--bench", "crowd"]);
     command.args(FEATURES).env("TALKIE_BACKEND", backend);
     run(command.arg("--").arg("--table").arg(&file).args(["--only", only]))?;
     fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))
