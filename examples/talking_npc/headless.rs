@@ -24,9 +24,10 @@ use crate::{
 };
 
 const SIZE: (u32, u32) = (640, 360);
-const FRAMES_PER_SECOND: u32 = 25;
-/// Nothing may wait longer than this many frames.
-const FRAME_LIMIT: u32 = 25 * 120;
+/// Unless another number is asked for.
+pub const FRAMES_PER_SECOND: u32 = 25;
+/// Nothing may wait longer than this many seconds.
+const LIMIT: u32 = 120;
 
 /// The picture that is drawn to, and where pictures are written.
 #[derive(Resource)]
@@ -35,6 +36,7 @@ pub struct Picture {
     folder: PathBuf,
     /// How many lines of the script are spoken.
     pub lines: usize,
+    frames_per_second: u32,
 }
 
 impl Picture {
@@ -51,9 +53,9 @@ struct Heard(Vec<(u32, f32, Handle<VoiceClip>)>);
 struct FrameNumber(u32);
 
 /// No window and no sound, and time in steps of one picture.
-pub fn prepare(app: &mut App, folder: PathBuf, lines: usize) {
-    let image = off_screen::prepare(app, SIZE, Duration::from_secs(1) / FRAMES_PER_SECOND);
-    app.insert_resource(Picture { image, folder, lines })
+pub fn prepare(app: &mut App, folder: PathBuf, lines: usize, frames_per_second: u32) {
+    let image = off_screen::prepare(app, SIZE, Duration::from_secs(1) / frames_per_second);
+    app.insert_resource(Picture { image, folder, lines, frames_per_second })
         .init_resource::<Heard>()
         .insert_resource(FrameNumber(0))
         .add_observer(
@@ -83,9 +85,9 @@ pub fn run(mut app: App) -> AppExit {
 
 fn draw(app: &mut App) -> Result<String, String> {
     off_screen::start(app);
-    let (image, folder) = {
+    let (image, folder, frames_per_second) = {
         let picture = app.world().resource::<Picture>();
-        (picture.image.clone(), picture.folder.clone())
+        (picture.image.clone(), picture.folder.clone(), picture.frames_per_second)
     };
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
 
@@ -104,7 +106,7 @@ fn draw(app: &mut App) -> Result<String, String> {
     let mut quiet = 0;
     let mut frame = 0;
     // A little of the silence after the last line as well.
-    while quiet < FRAMES_PER_SECOND {
+    while quiet < frames_per_second {
         frame += 1;
         app.world_mut().resource_mut::<FrameNumber>().0 = frame;
         let mut save = save_to_disk(folder.join(format!("frame_{frame:04}.png")));
@@ -119,8 +121,8 @@ fn draw(app: &mut App) -> Result<String, String> {
             println!("{frame} pictures drawn");
         }
         quiet = if app.world().resource::<Script>().running { 0 } else { quiet + 1 };
-        if frame > FRAME_LIMIT {
-            return Err(format!("the conversation did not end within {FRAME_LIMIT} pictures"));
+        if frame > LIMIT * frames_per_second {
+            return Err(format!("the conversation did not end within {LIMIT} s"));
         }
     }
     let mut arrived = 0;
@@ -134,8 +136,8 @@ fn draw(app: &mut App) -> Result<String, String> {
     if arrived != frame as usize {
         return Err(format!("{arrived} of {frame} pictures were captured"));
     }
-    let seconds = f64::from(frame) / f64::from(FRAMES_PER_SECOND);
-    write_sound(app, &folder, seconds)?;
+    let seconds = f64::from(frame) / f64::from(frames_per_second);
+    write_sound(app, &folder, seconds, frames_per_second)?;
     Ok(figures(app, frame, seconds, started.elapsed().as_secs_f64()))
 }
 
@@ -153,7 +155,7 @@ fn figures(app: &App, frames: u32, seconds: f64, took: f64) -> String {
 }
 
 /// Mixes what was heard: each voice on its side, where it started.
-fn write_sound(app: &App, folder: &std::path::Path, seconds: f64) -> Result<(), String> {
+fn write_sound(app: &App, folder: &std::path::Path, seconds: f64, frames_per_second: u32) -> Result<(), String> {
     let clips = app.world().resource::<Assets<VoiceClip>>();
     let heard = &app.world().resource::<Heard>().0;
     let rate =
@@ -164,7 +166,7 @@ fn write_sound(app: &App, folder: &std::path::Path, seconds: f64) -> Result<(), 
         if sound.sample_rate() != rate {
             return Err(format!("the voices have different rates: {rate} and {} Hz", sound.sample_rate()));
         }
-        let start = (f64::from(frame - 1) / f64::from(FRAMES_PER_SECOND) * f64::from(rate)) as usize;
+        let start = (f64::from(frame - 1) / f64::from(frames_per_second) * f64::from(rate)) as usize;
         let gains = [0.75 - 0.25 * side, 0.75 + 0.25 * side];
         for (index, samples) in sound.samples().chunks(sound.channels()).enumerate() {
             if let Some(mixed) = mix.get_mut(start + index) {

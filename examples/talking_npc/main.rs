@@ -2,8 +2,8 @@
 //!
 //! Shows Ada and Ben in conversation. Space, Enter or a click starts it again; Escape cuts the speaker off in mid-word.
 //!
-//! `--headless FOLDER [LINES]` draws the same conversation off-screen, without window, GPU or sound card: numbered pictures at 25
-//! frames per second, the mixed sound, and a line of figures; of the first LINES lines, if not of all. `--model BUNDLE` lets
+//! `--headless FOLDER [LINES [FPS]]` draws the same conversation off-screen, without window, GPU or sound card: numbered pictures, 25
+//! or FPS for each second, the mixed sound, and a line of figures; of the first LINES lines, if not of all. `--model BUNDLE` lets
 //! another model speak, such as one of Audio2Face-3D, and `--emotion-model BUNDLE` one of Audio2Emotion hear what it feels.
 
 use std::{path::PathBuf, time::Duration};
@@ -77,17 +77,16 @@ fn main() -> AppExit {
     }
     app.insert_resource(bundles);
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["--headless", folder] => headless::prepare(&mut app, PathBuf::from(folder), usize::MAX),
-        ["--headless", folder, lines] if lines.parse::<usize>().is_ok() => {
-            headless::prepare(&mut app, PathBuf::from(folder), lines.parse().unwrap_or(1));
+        ["--headless", folder, ref numbers @ ..] if numbers.len() <= 2 => {
+            let number = |at: usize| numbers.get(at).map(|text| text.parse::<u32>()).transpose();
+            let (Ok(lines), Ok(fps @ (None | Some(1..=60)))) = (number(0), number(1)) else { return usage() };
+            let lines = lines.map_or(usize::MAX, |lines| lines as usize);
+            headless::prepare(&mut app, PathBuf::from(folder), lines, fps.unwrap_or(headless::FRAMES_PER_SECOND));
         }
         [] => {
             app.add_plugins(DefaultPlugins);
         }
-        _ => {
-            eprintln!("usage: talking_npc [--headless FOLDER [LINES]] [--model BUNDLE] [--emotion-model BUNDLE]");
-            return AppExit::from_code(2);
-        }
+        _ => return usage(),
     }
     app.add_plugins(TalkiePlugins)
         .add_systems(Startup, ((load_models, stage::build).chain(), load_script))
@@ -99,6 +98,11 @@ fn main() -> AppExit {
             script.pause.reset();
         });
     headless::run(app)
+}
+
+fn usage() -> AppExit {
+    eprintln!("usage: talking_npc [--headless FOLDER [LINES [FPS]]] [--model BUNDLE] [--emotion-model BUNDLE]");
+    AppExit::from_code(2)
 }
 
 fn load_script(mut commands: Commands, assets: Res<AssetServer>, picture: Option<Res<headless::Picture>>) {

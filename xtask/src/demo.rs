@@ -10,25 +10,27 @@ pub(crate) fn run(headless: bool) -> Outcome {
     let show = if window { packages::WINDOW } else { packages::VIDEO };
     packages::install(&[packages::BUILD, packages::RENDER, show])?;
     onnxruntime::install();
-    if window { cargo(&["run", "--example", "talking_npc"], &[], &[]) } else { draw(&[]) }
+    if window { cargo(&["run", "--example", "talking_npc"], &[], &[]) } else { draw(ALL, 25) }
 }
 
-/// Only the first line: enough to see that it works.
+/// Only the first line, in a few pictures: enough to see that it works.
 pub(crate) fn first_line() -> Outcome {
-    draw(&["1"])
+    draw(1, 6)
 }
 
-fn draw(lines: &[&str]) -> Outcome {
+/// More lines than there are.
+const ALL: u32 = 1_000;
+
+fn draw(lines: u32, frames_per_second: u32) -> Outcome {
     let folder = target().join("demo");
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     let folder_name = folder.to_string_lossy();
-    let mut arguments = vec!["--headless", &folder_name];
-    arguments.extend(lines);
-    cargo(&["run", "--example", "talking_npc"], &arguments, &[])?;
+    let (lines, rate) = (lines.to_string(), frames_per_second.to_string());
+    cargo(&["run", "--example", "talking_npc"], &["--headless", &folder_name, &lines, &rate], &[])?;
     contact_sheet(&folder)?;
-    video(&folder)?;
+    video(&folder, &rate)?;
     println!("pictures       {}", folder.join("frame_0001.png").display());
     println!("contact sheet  {}", folder.join("contact_sheet.png").display());
     println!("video          {}", folder.join("talking_npc.mp4").display());
@@ -62,10 +64,10 @@ fn contact_sheet(folder: &Path) -> Outcome {
     )
 }
 
-fn video(folder: &Path) -> Outcome {
+fn video(folder: &Path, rate: &str) -> Outcome {
     crate::run(ffmpeg(folder).args([
         "-framerate",
-        "25",
+        rate,
         "-i",
         "frame_%04d.png",
         "-i",
