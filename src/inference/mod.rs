@@ -10,7 +10,8 @@
 //! A network of ours runs on one thread, the one that calls it: that of the task pool for lines and streams, of which Bevy gives
 //! the pool a quarter of the cores and at least one, and one of its own for live voices. ONNX Runtime starts none. So at most two
 //! cores are busy with ours whatever happens, and they are the system's to share out; the main thread never waits for
-//! either. Official networks use up to four threads of ONNX Runtime beside the calling one ([`ModelOptions::threads`](talkie::model::ModelOptions::threads)).
+//! either. What is done for faces in every frame are systems as any others, on Bevy's compute pool: where it has several threads,
+//! 64 faces and more are shared out between them. Official networks use up to four threads of ONNX Runtime beside the calling one ([`ModelOptions::threads`](talkie::model::ModelOptions::threads)).
 
 mod batch;
 mod devices;
