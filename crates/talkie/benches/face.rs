@@ -67,33 +67,33 @@ fn sample(bencher: Bencher) {
     bencher.bench_local(poses());
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 500)]
 fn animator(bencher: Bencher) {
     let animator = Animator::default();
     bencher.with_inputs(poses()).bench_local_refs(|pose| animator.apply(pose));
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 500)]
 fn emotion(bencher: Bencher) {
     let mut felt = [0.0; FACE_EMOTIONS.len()];
     felt[0] = 0.7;
     bencher.with_inputs(poses()).bench_local_refs(|pose| pose.add_expression(&emotion::expression(&felt), 0.6));
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 500)]
 fn expression(bencher: Bencher) {
     let wish = [0.1; CHANNEL_COUNT];
     bencher.with_inputs(poses()).bench_local_refs(|pose| pose.add_expression(&wish, 0.6));
 }
 
 /// Shapes that are named after the channels.
-#[divan::bench]
+#[divan::bench(sample_size = 500)]
 fn follow_channels(bencher: Bencher) {
     follow(bencher, &FaceChannel::ALL.map(|channel| channel.name().to_owned()));
 }
 
 /// Visemes, whose weights are a fit.
-#[divan::bench]
+#[divan::bench(sample_size = 500)]
 fn follow_visemes(bencher: Bencher) {
     follow(
         bencher,
@@ -127,7 +127,7 @@ fn follow(bencher: Bencher, shapes: &[String]) {
 }
 
 /// Neck, head and eyes.
-#[divan::bench]
+#[divan::bench(sample_size = 500)]
 fn joints(bencher: Bencher) {
     let binding = binding(&names(&["jawOpen"]));
     assert_eq!(binding.joints().len(), 4);
