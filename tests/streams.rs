@@ -426,13 +426,22 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     prop::collection::vec(act, 1..16)
 }
 
-/// A thousand random sequences, ten faces at a time.
+/// A thousand random sequences, half of them on each of two cores.
 #[test]
 fn whatever_happens_every_mouth_ends_at_rest() {
+    std::thread::scope(|scope| {
+        (0..2).for_each(|_| {
+            scope.spawn(five_hundred_sequences);
+        });
+    });
+}
+
+/// Ten faces at a time.
+fn five_hundred_sequences() {
     let mut stage = Stage::new();
     let live_model = add_tiny_model(&mut stage.app);
     let sound = bursts(4.0);
-    let mut runner = TestRunner::new(Config { cases: 100, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 50, failure_persistence: None, ..Config::default() });
     let stage = RefCell::new(&mut stage);
     runner
         .run(&prop::collection::vec(acts(), 10), |sequences| {
