@@ -47,13 +47,13 @@ fn binding(shapes: &[String]) -> Binding {
         bends_skin: true,
         part: None,
     };
-    let mut rig = Rig::default();
-    rig.nodes = vec![
+    let nodes = vec![
         node("Neck", None, Vec3::Y * 1.4),
         node("Head", Some(0), Vec3::Y * 0.1),
         node("LeftEye", Some(1), Vec3::new(0.03, 0.08, 0.08)),
         node("RightEye", Some(1), Vec3::new(-0.03, 0.08, 0.08)),
     ];
+    let mut rig = Rig { nodes, ..Rig::default() };
     rig.add_mesh("face".into(), shapes, shapes.len(), None);
     bind(&rig, &RigProfile::builtin().iter().collect::<Vec<_>>()).0
 }
