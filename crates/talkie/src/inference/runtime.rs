@@ -97,8 +97,7 @@ pub struct Runtime {
     environment: Environment,
     device: Option<Device>,
     webgpu_library: Option<PathBuf>,
-    /// Whether the WebGPU plugin is registered, or why not; what is not known until somebody wants it.
-    /// What was passed over until the plugin was found, or instead of it.
+    /// What was passed over until the WebGPU plugin was registered, or why it is not; not known until somebody wants it.
     webgpu: OnceLock<Result<Vec<Attempt>, Vec<Attempt>>>,
 }
 

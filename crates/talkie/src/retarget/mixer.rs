@@ -44,7 +44,7 @@ struct Lists {
     /// Control, channel and factor of every term.
     terms: Vec<(u16, u8, f32)>,
     /// Place among all weights, control and factor of every target.
-    targets: Vec<(u16, u16, f32)>,
+    targets: Vec<(u32, u16, f32)>,
     /// Where the weights of every mesh are.
     meshes: Vec<Range<usize>>,
 }
@@ -55,14 +55,14 @@ impl Lists {
         for (index, control) in (0..).zip(&rules.controls) {
             lists.terms.extend(control.terms.iter().map(|(channel, factor)| (index, *channel, *factor)));
         }
-        let mut place = 0;
+        let mut place = 0_u32;
         for drive in &rules.shapes {
-            let start = usize::from(place);
+            let start = place as usize;
             for same in drive.targets.chunk_by(|a, b| a.shape == b.shape) {
                 lists.targets.extend(same.iter().map(|target| (place, target.control, target.factor)));
                 place += 1;
             }
-            lists.meshes.push(start..usize::from(place));
+            lists.meshes.push(start..place as usize);
         }
         lists
     }
@@ -312,7 +312,7 @@ impl Binding {
         }
         self.weights.fill(0.0);
         for (place, control, factor) in &lists.targets {
-            self.weights[usize::from(*place)] += self.values[usize::from(*control)] * factor;
+            self.weights[*place as usize] += self.values[usize::from(*control)] * factor;
         }
     }
 
