@@ -375,3 +375,33 @@ fn eye(pose: &FacePose, gaze: Vec2, channels: Option<[FaceChannel; 4]>) -> Quat 
     let more = |a: f32, b: f32| if b.abs() > a.abs() { b } else { a };
     Quat::from_euler(glam::EulerRot::YXZ, more(gaze.x, shown.x), -more(gaze.y, shown.y), 0.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn meshes_may_have_more_shapes_together_than_16_bits_can_count() {
+        let control = Control {
+            terms: vec![(FaceChannel::JawOpen.index() as u8, 1.0)],
+            gain: 1.0,
+            offset: 0.0,
+            clamp: (0.0, 1.0),
+            curve: Vec::new(),
+            binary: false,
+            region: FaceRegion::Mouth,
+        };
+        let targets: Vec<TargetDrive> =
+            (0..40_000).map(|shape| TargetDrive { shape, control: 0, factor: 1.0 }).collect();
+        let shapes = (0..2).map(|mesh| ShapeDrive { mesh, targets: targets.clone() }).collect();
+        let mut binding = Binding::new(Rules { controls: vec![control], shapes, ..Rules::default() });
+        let mut pose = FacePose::REST;
+        pose.set(FaceChannel::JawOpen, 0.5);
+        binding.follow(&pose);
+        for drive in 0..2 {
+            assert!(binding.weights(drive).iter().all(|weight| *weight == 0.5));
+            assert_eq!(binding.weights(drive).len(), 40_000);
+        }
+        assert!(binding.weights(2).is_empty());
+    }
+}

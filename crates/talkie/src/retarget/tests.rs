@@ -391,18 +391,3 @@ fn shapes_without_names_and_files_without_anything_are_said() {
     assert!(binding.shapes().is_empty() && report.is_broken() && !report.can_speak());
     assert!(report.findings.iter().all(|finding| !finding.what.is_empty()));
 }
-
-#[test]
-fn a_character_of_very_many_meshes_follows_in_all_of_them() {
-    let shapes: Vec<&str> = FaceChannel::ALL.iter().map(|channel| channel.name()).collect();
-    // More shapes together than 16 bits can count.
-    let meshes: Vec<RigMesh<'static>> = (0..1_000).map(|index| mesh(&format!("face {index}"), &shapes)).collect();
-    let (mut binding, _) = bind(&Rig { meshes, ..Rig::default() }, &builtin());
-    binding.follow(&pose(&[(JawOpen, 0.5), (EyeBlinkLeft, 0.25)]));
-    assert_eq!(binding.shapes().len(), 1_000);
-    for (drive, shape) in binding.shapes().iter().enumerate() {
-        let moved: f32 = binding.weights(drive).iter().sum();
-        assert!((moved - 0.75).abs() < 1e-6, "mesh {}: {moved}", shape.mesh);
-    }
-    assert_eq!(binding.weights(1_000), [0.0_f32; 0]);
-}
