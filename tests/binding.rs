@@ -144,6 +144,30 @@ fn a_shape_beats_a_joint_never_both() {
 }
 
 #[test]
+fn a_joint_that_is_not_bound_any_more_is_left_alone() {
+    let joints = [("head", None, STRAIGHT), ("jaw", Some(0), STRAIGHT)];
+    let (_f, mut app, face, _) = bind(&Character { joints: &joints, ..default() });
+    let joint = |app: &App, joint: Joint| {
+        app.world()
+            .get::<FaceRig>(face)
+            .unwrap()
+            .joints()
+            .find_map(|(found, entity)| (found == joint).then_some(entity))
+    };
+    let (head, jaw) = (joint(&app, Joint::Head).unwrap(), joint(&app, Joint::Jaw).unwrap());
+    // The jaw is all that is bound then, in the place that the head had.
+    app.world_mut().entity_mut(head).insert(Name::new("something"));
+    app.world_mut().entity_mut(face).remove::<FaceRig>();
+    app.update();
+    assert_eq!((joint(&app, Joint::Head), joint(&app, Joint::Jaw)), (None, Some(jaw)));
+    let before = *app.world().get::<Transform>(head).unwrap();
+    pose(&mut app, face, &[(FaceChannel::JawOpen, 1.0)]);
+    let turned = |entity| app.world().get::<Transform>(entity).unwrap().rotation.angle_between(Quat::IDENTITY);
+    assert!(turned(jaw) > 0.3, "{}", turned(jaw));
+    assert_eq!(*app.world().get::<Transform>(head).unwrap(), before);
+}
+
+#[test]
 fn the_head_moves_on_top_of_its_animation_and_does_not_run_away() {
     let (_f, mut app, face, _) = bind(&Character { joints: &[("head", None, STRAIGHT)], ..default() });
     let (_, head) = app.world().get::<FaceRig>(face).unwrap().joints().next().unwrap();

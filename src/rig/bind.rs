@@ -41,11 +41,29 @@ pub(super) fn scene_ready(
     }
 }
 
-/// A rig that was taken away is made anew.
-pub(super) fn rig_removed(removed: On<Remove, FaceRig>, faces: Query<(), With<TalkingFace>>, mut commands: Commands) {
+/// A rig that was taken away drives nothing any more, and is made anew.
+pub(super) fn rig_removed(
+    removed: On<Remove, FaceRig>,
+    rigs: Query<&FaceRig>,
+    faces: Query<(), With<TalkingFace>>,
+    mut commands: Commands,
+) {
+    if let Ok(rig) = rigs.get(removed.entity) {
+        let_go(rig, &mut commands);
+    }
     if faces.contains(removed.entity) {
         // The face itself may be on its way out.
         commands.entity(removed.entity).try_insert(Unbound { scene_ready: true });
+    }
+}
+
+/// What a rig drives is driven no longer: its indices are those of its binding.
+fn let_go(rig: &FaceRig, commands: &mut Commands) {
+    for node in &rig.nodes {
+        commands.entity(*node).try_remove::<DrivenShapes>();
+    }
+    for joint in &rig.joints {
+        commands.entity(*joint).try_remove::<DrivenJoint>();
     }
 }
 
@@ -54,18 +72,15 @@ pub(super) fn release(
     faces: Query<&FaceRig, With<Unbound>>,
     mut nodes: Query<(&mut MorphWeights, &DrivenShapes)>,
     mut joints: Query<(&mut Transform, &DrivenJoint)>,
-    mut commands: Commands,
 ) {
     for rig in &faces {
         for node in &rig.nodes {
             let Ok((mut weights, driven)) = nodes.get_mut(*node) else { continue };
             driven.release(&mut weights);
-            commands.entity(*node).try_remove::<DrivenShapes>();
         }
         for joint in &rig.joints {
             let Ok((mut transform, driven)) = joints.get_mut(*joint) else { continue };
             driven.release(&mut transform);
-            commands.entity(*joint).try_remove::<DrivenJoint>();
         }
     }
 }
@@ -87,8 +102,14 @@ pub(super) struct Character<'w, 's> {
 }
 
 /// A face that is to be bound, and how it was before.
-type Face =
-    (Entity, &'static Unbound, &'static TalkingFace, Option<&'static WorldAssetRoot>, Option<&'static BindingReport>);
+type Face = (
+    Entity,
+    &'static Unbound,
+    &'static TalkingFace,
+    Option<&'static WorldAssetRoot>,
+    Option<&'static BindingReport>,
+    Option<&'static FaceRig>,
+);
 
 pub(super) fn bind(
     mut commands: Commands,
@@ -100,7 +121,7 @@ pub(super) fn bind(
     changes: Changes,
 ) {
     bound.update(&changes);
-    for (face, state, talking, scene, before) in &unbound {
+    for (face, state, talking, scene, before, old) in &unbound {
         let failed = scene.zip(server.as_ref()).and_then(|(scene, server)| match server.load_state(&scene.0) {
             LoadState::Failed(error) => Some(error.to_string()),
             _ => None,
@@ -131,6 +152,9 @@ pub(super) fn bind(
             bevy_log::warn!("face {face}{name}: {report}");
         } else {
             bevy_log::info!("face {face}{name}: {report}");
+        }
+        if let Some(old) = old {
+            let_go(old, &mut commands);
         }
         let nodes_of_shapes: Vec<Entity> =
             binding.shapes().iter().filter_map(|drive| entities.get(drive.mesh).copied()).collect();
