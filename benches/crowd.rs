@@ -1,7 +1,7 @@
 //! Crowds of speakers in real time: what they cost the main loop and the whole process, without rendering.
 //!
-//! Prints a table; `cargo xtask bench` writes it into `docs/performance.md`. `--seconds 4` makes each row that long, `--only live`
-//! keeps rows whose name contains that, `--table FILE` writes the table there too.
+//! Prints tables; `cargo xtask bench` writes them into `docs/performance.md`. `--seconds 4` makes each row that long, `--only live`
+//! keeps rows whose name contains that (those of the comparison are named `in turn`), `--table FILE` writes the tables there too.
 
 use std::{
     path::Path,
@@ -67,8 +67,8 @@ impl Marks {
 /// What was measured over the frames of one crowd.
 #[derive(Debug)]
 struct Outcome {
-    /// Milliseconds of a whole frame of the main loop.
-    update: Percentiles,
+    /// Milliseconds of a whole frame of the main loop: of each, in the order of time.
+    updates: Vec<f64>,
     /// Milliseconds of it in the systems of the plugin: voice, inference, face, rig.
     sets: [Percentiles; 4],
     /// The same, together.
@@ -91,7 +91,8 @@ struct Percentiles {
 }
 
 impl Percentiles {
-    fn of(mut milliseconds: Vec<f64>) -> Self {
+    fn of(milliseconds: &[f64]) -> Self {
+        let mut milliseconds = milliseconds.to_vec();
         milliseconds.sort_by(f64::total_cmp);
         let at = |share: f64| milliseconds.get((milliseconds.len() as f64 * share) as usize).copied().unwrap_or(0.0);
         Self { median: at(0.5), p99: at(0.99) }
@@ -137,6 +138,7 @@ fn main() {
             continue;
         }
         let outcome = Crowd::new(count, speech, detail, &voice).run(seconds);
+        let update = Percentiles::of(&outcome.updates);
         say(format!(
             "| {} | {:.2} | {:.2} + {:.2} + {:.2} + {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} % |",
             name.replacen(' ', " | ", 1),
@@ -146,8 +148,8 @@ fn main() {
             outcome.sets[2].median,
             outcome.sets[3].median,
             outcome.systems.p99,
-            outcome.update.median,
-            outcome.update.p99,
+            update.median,
+            update.p99,
             outcome.interval.p99,
             outcome.load,
             outcome.inference,
@@ -156,9 +158,41 @@ fn main() {
         ));
     }
     say(String::new());
+    if "in turn".contains(&only) {
+        in_turn(seconds, &voice, &mut say);
+    }
     if let Some(path) = table {
         std::fs::write(&path, &text).expect("a file that can be written");
     }
+}
+
+/// What talking does to the frames of a game: a hundred speakers that are silent, and a hundred that speak, again and again one after
+/// the other, so that what else the machine does meets all of them.
+fn in_turn(seconds: f64, voice: &AudioClip, say: &mut dyn FnMut(String)) {
+    const ROUNDS: usize = 10;
+    let mut frames: [Vec<f64>; Speech::ALL.len()] = Default::default();
+    let mut beyond: [Vec<f64>; Speech::ALL.len()] = Default::default();
+    for _ in 0..ROUNDS {
+        let p99 = [0, 1, 2, 3, 4].map(|index| {
+            let crowd = Crowd::new(100, Speech::ALL[index], FaceDetail::Full, voice);
+            let updates = crowd.run(seconds / 2.0).updates;
+            let p99 = Percentiles::of(&updates).p99;
+            frames[index].extend(updates);
+            p99
+        });
+        beyond.iter_mut().zip(p99).for_each(|(beyond, of)| beyond.push(of - p99[0]));
+    }
+    say(format!(
+        "| 100 speakers, {ROUNDS} times in turn | whole frame, ms | p99 of all | more than silent | p99 more than silent, median of the times |"
+    ));
+    say("|---|---|---|---|---|".into());
+    let silent = Percentiles::of(&frames[0]).p99;
+    for ((speech, frames), beyond) in Speech::ALL.into_iter().zip(&frames).zip(&beyond) {
+        let Percentiles { median, p99 } = Percentiles::of(frames);
+        let beyond = Percentiles::of(beyond).median;
+        say(format!("| {} | {median:.2} | {p99:.2} | {:+.2} | {beyond:+.2} |", speech.name(), p99 - silent));
+    }
+    say(String::new());
 }
 
 struct Crowd<'a> {
@@ -318,10 +352,12 @@ impl<'a> Crowd<'a> {
         }
         let wall = before.2.elapsed().as_secs_f64();
         Outcome {
-            update: Percentiles::of(updates),
-            systems: Percentiles::of((0..frames).map(|frame| sets.iter().map(|set| set[frame]).sum()).collect()),
-            sets: sets.map(Percentiles::of),
-            interval: Percentiles::of(intervals),
+            updates,
+            systems: Percentiles::of(
+                &(0..frames).map(|frame| sets.iter().map(|set| set[frame]).sum()).collect::<Vec<_>>(),
+            ),
+            sets: sets.map(|set| Percentiles::of(&set)),
+            interval: Percentiles::of(&intervals),
             load: (cpu_seconds() - before.0) / wall,
             inference: (self.stats().seconds_busy - before.1.seconds_busy) / wall,
             starved: starved as f64 / (frames * count) as f64,

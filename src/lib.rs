@@ -110,7 +110,7 @@ pub mod prelude {
 pub enum TalkieSystems {
     /// Collects what the networks computed, starts and ends speech, advances the clock of what is heard.
     Voice,
-    /// Hands waiting sound to the networks.
+    /// Gathers waiting sound for the networks, which get it when the frame is over.
     Inference,
     /// Composes the layers into the [`LivePose`](face::LivePose) of this frame. Write your own layer after it.
     Face,

@@ -6,14 +6,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bevy_app::{App, Last, MainScheduleOrder};
 use bevy_asset::{AssetServer, Assets, LoadState};
 use bevy_ecs::{
     change_detection::DetectChangesMut,
     entity::Entity,
     query::Has,
     resource::Resource,
+    schedule::{Schedule, ScheduleLabel, SingleThreadedExecutor},
     system::{Commands, Query, Res, ResMut, SystemParam},
 };
+use bevy_platform::cell::SyncCell;
 use bevy_tasks::{AsyncComputeTaskPool, Task, futures::check_ready};
 use bevy_time::{Real, Time};
 
@@ -24,7 +27,7 @@ use super::{
     schedule::{Cost, Need, Plan},
 };
 use crate::{
-    background::Background,
+    background::{Background, Work},
     face::{Emotions, TalkingFace},
     rig::BundleMeshes,
     voice::{Animated, SpeechFailed, Voice},
@@ -51,6 +54,8 @@ pub(super) struct Batches {
 
 #[derive(Default)]
 struct ModelBatches {
+    /// What is sent off at the end of this frame.
+    gathered: Option<SyncCell<Gathered>>,
     task: Option<Task<Done>>,
     /// What a pose took lately, in seconds; 0 before the first batch.
     seconds_per_pose: f64,
@@ -69,6 +74,14 @@ impl Batches {
             self.wanted.len() - 1
         })
     }
+}
+
+/// A batch that is to be run.
+struct Gathered {
+    model: FaceModel,
+    lines: Vec<Line>,
+    frames: usize,
+    work: Work,
 }
 
 /// A batch that was run.
@@ -303,11 +316,34 @@ pub(super) fn dispatch(
             lines.push(line);
         }
         let (key, frames, work) = (model.key(), share.frames, background.work());
-        let task = AsyncComputeTaskPool::get().spawn(async move {
-            let _work = work;
-            run(&model, lines, frames)
-        });
-        known.entry(key).or_default().task = Some(task);
+        known.entry(key).or_default().gathered = Some(SyncCell::new(Gathered { model, lines, frames, work }));
     }
     wanted.clear();
+}
+
+/// After everything else in a frame: where there are few cores, what is sent off sooner takes one that the frame needs.
+#[derive(ScheduleLabel, Debug, Clone, PartialEq, Eq, Hash)]
+struct AfterFrame;
+
+/// Adds the schedule in which batches are sent off.
+pub(super) fn add_after_frame(app: &mut App) {
+    let mut schedule = Schedule::new(AfterFrame);
+    // On the main thread, which has nothing to wait for then.
+    schedule.set_executor(SingleThreadedExecutor::new()).add_systems(send_off);
+    app.add_schedule(schedule);
+    if let Some(mut order) = app.world_mut().get_resource_mut::<MainScheduleOrder>() {
+        order.insert_after(Last, AfterFrame);
+    }
+}
+
+/// Sends off what was gathered.
+fn send_off(mut batches: ResMut<Batches>) {
+    for model in batches.models.values_mut() {
+        let Some(gathered) = model.gathered.take() else { continue };
+        let Gathered { model: of, lines, frames, work } = SyncCell::to_inner(gathered);
+        model.task = Some(AsyncComputeTaskPool::get().spawn(async move {
+            let _work = work;
+            run(&of, lines, frames)
+        }));
+    }
 }

@@ -1,8 +1,8 @@
 //! Models as assets, and the batches that run them off the main thread.
 //!
 //! All speakers of one model share its network. Live voices have a thread that listens as their sound arrives; of the others,
-//! once a frame those that run out of poses first are gathered into one batch on
-//! [`AsyncComputeTaskPool`]; while it runs, nobody waits: the next batch is gathered when it is done. Decoding is done by
+//! once a frame those that run out of poses first are gathered into one batch, which runs on
+//! [`AsyncComputeTaskPool`] from the end of the frame on; while it runs, nobody waits: the next batch is gathered when it is done. Decoding is done by
 //! the asset loader; resampling, features and the network run in the batch. All of it keeps to an [`InferenceBudget`].
 //!
 //! # Threads
@@ -140,6 +140,7 @@ impl Plugin for InferencePlugin {
             )
             .add_systems(PostUpdate, (batch::dispatch, devices::list).in_set(TalkieSystems::Inference))
             .add_systems(Startup, move || announce(&runtime));
+        batch::add_after_frame(app);
         #[cfg(feature = "default_model")]
         model::embed_default(app);
     }

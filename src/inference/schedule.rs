@@ -40,6 +40,10 @@ const MUCH: f64 = 1.28;
 /// What a batch takes about at most, in seconds: short enough for whoever begins meanwhile, and long beside the rest of a frame in which
 /// the next one is not sent off yet.
 const BATCH: f64 = 0.045;
+/// What a batch takes about at most that only computes ahead, as a share of a frame, and at least in seconds: it is sent off at the end of a
+/// frame and done before the next one, so that it is in nobody's way even where there are few cores.
+const BETWEEN_FRAMES: f64 = 0.5;
+const LEAST_BATCH: f64 = 0.004;
 /// What a pose is thought to take before one was computed, in seconds.
 const UNKNOWN_COST: f64 = 1e-4;
 /// Work is saved up for so many seconds, for moments in which many begin to speak; a part of it is not used to compute ahead.
@@ -83,6 +87,8 @@ pub(super) struct Plan {
     load: f64,
     /// How far ahead everybody may compute.
     ahead: f64,
+    /// What a batch may take that only computes ahead, in seconds.
+    between: f64,
     speakers: usize,
     needs: Vec<Need>,
 }
@@ -98,6 +104,7 @@ impl Plan {
         if self.credit.is_nan() {
             self.credit = most;
         }
+        self.between = (delta * BETWEEN_FRAMES).clamp(LEAST_BATCH, BATCH);
         // A batch may give more than is missing.
         let per_second = size_of::<FacePose>() as f64 * 50.0 * 1.5;
         let affordable = budget.memory as f64 / (per_second * self.speakers.max(1) as f64) - KEPT;
@@ -160,9 +167,11 @@ impl Plan {
             MUCH.min((self.ahead / 2.0).max(LITTLE))
         };
         let frames = ((seconds.min(cost.most_seconds) * cost.hertz).ceil() as usize).max(1);
-        let most = (BATCH / (per_pose * frames as f64)).ceil().max(1.0) as usize;
-        let speakers = core::iter::once(first).chain(waiting).take(most).map(|need| need.speaker).collect();
-        Some(Share { speakers, frames })
+        let most = |seconds: f64| (seconds / (per_pose * frames as f64)).ceil().max(1.0) as usize;
+        let (most, ahead) = (most(BATCH), most(self.between));
+        let chosen = core::iter::once(first).chain(waiting).take(most).enumerate();
+        let chosen = chosen.take_while(|(index, need)| need.ahead < SOON || *index < ahead);
+        Some(Share { speakers: chosen.map(|(_, need)| need.speaker).collect(), frames })
     }
 }
 

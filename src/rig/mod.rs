@@ -100,6 +100,7 @@ impl Plugin for RigPlugin {
                 bind::profiles_changed.after(AssetEventSystems),
                 bind::release,
                 bind::bind,
+                write::note_clips,
                 write::follow,
                 (write::write_weights, write::write_joints),
                 mesh::write,

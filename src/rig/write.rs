@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bevy_ecs::{
-    change_detection::{DetectChanges, DetectChangesMut},
+    change_detection::{DetectChanges, DetectChangesMut, Tick},
     component::Component,
     entity::Entity,
     query::QueryItem,
@@ -52,10 +52,10 @@ pub(super) struct DrivenShapes {
     drive: usize,
     /// The morph targets, the same for equal characters.
     shapes: Arc<[Shape]>,
-    /// What is in each of them by our doing: anything else found there was written by somebody else. Not a number before.
-    written: Vec<f32>,
     /// What a clip of the character says of each, or 0.
     base: Vec<f32>,
+    /// When the weights changed by our doing: at any other time it was by somebody else's. None before.
+    written: Option<Tick>,
 }
 
 /// A morph target that is moved.
@@ -67,7 +67,7 @@ pub(super) struct Shape {
 
 impl DrivenShapes {
     pub(super) fn new(face: Entity, drive: usize, shapes: Arc<[Shape]>) -> Self {
-        Self { face, drive, written: vec![f32::NAN; shapes.len()], base: vec![0.0; shapes.len()], shapes }
+        Self { face, drive, base: vec![0.0; shapes.len()], shapes, written: None }
     }
 
     /// Leaves the weights as a clip of the character says.
@@ -112,6 +112,40 @@ impl DrivenJoint {
 /// Weights that a face drives.
 type Weights = (&'static mut MorphWeights, &'static mut DrivenShapes);
 
+/// Weights that a face drives and that others may have written.
+type Written = (Ref<'static, MorphWeights>, &'static mut DrivenShapes);
+
+/// Notes what clips of the character wrote since the last frame: a clip overwrites all weights of a node. Before bindings are asked, while
+/// they still say what was written.
+pub(super) fn note_clips(mut nodes: Query<Written>, faces: Query<&FaceRig>) {
+    let note = |node: QueryItem<'_, '_, Written>| {
+        if node.1.written == Some(node.0.last_changed()) {
+            return;
+        }
+        if let Ok(rig) = faces.get(node.1.face) {
+            note_clip_of(node, rig);
+        }
+    };
+    if faces.iter().len() < MANY_FACES {
+        nodes.iter_mut().for_each(note);
+    } else {
+        nodes.par_iter_mut().for_each(note);
+    }
+}
+
+fn note_clip_of((morph, mut driven): QueryItem<'_, '_, Written>, rig: &FaceRig) {
+    let DrivenShapes { drive, shapes, base, written, .. } = driven.bypass_change_detection();
+    let shares = FaceRegion::ALL.map(|region| rig.shares.of(region));
+    for ((shape, base), ours) in shapes.iter().zip(base).zip(rig.binding.weights(*drive)) {
+        let Some(found) = morph.weights().get(shape.index) else { continue };
+        if written.is_none() || *found != shown(*ours, *base, shares[shape.region as usize]) {
+            *base = if found.is_finite() { *found } else { 0.0 };
+        }
+    }
+    // Ours are due again.
+    *written = None;
+}
+
 /// Writes what the bindings say to weights.
 pub(super) fn write_weights(mut nodes: Query<Weights>, faces: Query<&FaceRig>) {
     let write = |node: QueryItem<'_, '_, Weights>| {
@@ -127,33 +161,30 @@ pub(super) fn write_weights(mut nodes: Query<Weights>, faces: Query<&FaceRig>) {
 }
 
 fn write_weights_of((mut morph, mut driven): QueryItem<'_, '_, Weights>, rig: &FaceRig) {
-    // A clip of the character overwrites all weights of a node: then ours are due again.
-    let others = morph.is_changed();
-    if !rig.moved && !others {
+    if !rig.moved && driven.written.is_some() {
         return;
     }
-    let weights = rig.binding.weights(driven.drive);
-    let DrivenShapes { shapes, written, base, .. } = driven.bypass_change_detection();
+    let DrivenShapes { drive, shapes, base, written, .. } = driven.bypass_change_detection();
     let current = morph.bypass_change_detection().weights_mut();
     let shares = FaceRegion::ALL.map(|region| rig.shares.of(region));
     let mut differs = false;
-    for (((shape, written), base), ours) in shapes.iter().zip(written).zip(base).zip(weights) {
+    for ((shape, base), ours) in shapes.iter().zip(base).zip(rig.binding.weights(*drive)) {
         let Some(found) = current.get_mut(shape.index) else { continue };
-        if others && *written != *found {
-            *base = if found.is_finite() { *found } else { 0.0 };
-        }
-        let (face, clip) = shares[shape.region as usize];
-        let weight = if clip == 0.0 && face == 1.0 { *ours } else { both(ours * face, *base * clip) };
-        let weight = if weight.abs() < NOTHING { 0.0 } else { weight };
-        // What nobody else wrote is what we did.
-        if others || *found != weight {
-            differs |= *found != weight;
-            (*found, *written) = (weight, weight);
-        }
+        let weight = shown(*ours, *base, shares[shape.region as usize]);
+        differs |= *found != weight;
+        *found = weight;
     }
     if differs {
         morph.set_changed();
     }
+    *written = Some(morph.last_changed());
+}
+
+/// What is seen of a weight of the face and of what a clip says of it.
+#[inline]
+fn shown(ours: f32, base: f32, (face, clip): (f32, f32)) -> f32 {
+    let weight = if clip == 0.0 && face == 1.0 { ours } else { both(ours * face, base * clip) };
+    if weight.abs() < NOTHING { 0.0 } else { weight }
 }
 
 /// A joint that a face drives.

@@ -64,7 +64,7 @@ fn whoever_runs_out_first_comes_first() {
     let mut plan = Plan::default();
     plan.begin(&InferenceBudget::default(), FRAME);
     let speaker = |index| Entity::from_raw_u32(index).unwrap();
-    for (index, ahead, model) in [(0, 3.0, 0), (1, 0.2, 1), (2, -0.5, 0), (3, 0.6, 0), (4, 9.0, 1)] {
+    for (index, ahead, model) in [(0, 0.9, 0), (1, 0.2, 1), (2, -0.5, 0), (3, 0.6, 0), (4, 9.0, 1)] {
         plan.add(Need { speaker: speaker(index), ahead, model });
     }
     assert_eq!(plan.waiting(), (5, 1));
@@ -78,6 +78,29 @@ fn whoever_runs_out_first_comes_first() {
     // With room for three lines, each gets what the one missed that runs out first.
     assert_eq!(plan.share(0, &cost(1e-4)).map(|share| (share.speakers.len(), share.frames)), Some((3, 45)));
     assert_eq!(plan.share(2, &cost(1.0)), None);
+}
+
+#[test]
+fn what_only_computes_ahead_is_done_between_two_frames() {
+    // A line of 64 poses takes 6.4 ms.
+    let cost = Cost { hertz: HERTZ, seconds_per_pose: 1e-4, most_seconds: f64::INFINITY };
+    let batch = |delta: f64, soon: usize| {
+        let mut plan = Plan::default();
+        plan.begin(&InferenceBudget::default(), delta);
+        for index in 0..50 {
+            let ahead = if index < soon { 0.5 } else { 2.0 };
+            plan.add(Need { speaker: Entity::from_raw_u32(index as u32).unwrap(), ahead, model: 0 });
+        }
+        plan.order(&mut Vec::new());
+        let share = plan.share(0, &cost).unwrap();
+        assert_eq!(share.frames, 64);
+        assert!((0..soon.min(8)).all(|index| share.speakers.iter().any(|of| of.index_u32() as usize == index)));
+        share.speakers.len()
+    };
+    assert_eq!((batch(FRAME, 0), batch(2.0 * FRAME, 0), batch(0.0, 0)), (2, 3, 1));
+    assert_eq!(batch(10.0, 0), 8, "no batch is longer than any other after a stall");
+    // Whoever is about to run out is not kept waiting for that; others come along where there is room.
+    assert_eq!((batch(FRAME, 1), batch(FRAME, 5), batch(FRAME, 20)), (2, 5, 8));
 }
 
 #[test]

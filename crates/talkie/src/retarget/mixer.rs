@@ -17,12 +17,10 @@ use crate::animation::{
 #[derive(Debug, Clone, Default)]
 pub struct Binding {
     rules: Arc<Rules>,
-    fit: Option<Fit>,
-    /// What the controls are at, in their order, and whether that is less or more than was wanted.
+    /// Elsewhere, since most have none: a crowd is gone through in every frame.
+    fit: Option<Box<Fit>>,
+    /// What the controls are at, in their order, and after them the weights of the morph targets of all meshes.
     values: Vec<f32>,
-    clipped: Vec<bool>,
-    /// The weights of the morph targets of all meshes.
-    weights: Vec<f32>,
 }
 
 /// What does not change from pose to pose.
@@ -117,14 +115,25 @@ impl Control {
         Self { terms, gain, offset, clamp, curve, binary, region }
     }
 
-    /// What becomes of a mix, and whether the range clipped it.
+    /// What becomes of a mix.
     #[inline]
-    fn value(&self, mix: f32) -> (f32, bool) {
+    fn value(&self, mix: f32) -> f32 {
+        let value = self.wanted(mix);
+        if value.is_nan() { 0.0 } else { value.max(self.clamp.0).min(self.clamp.1) }
+    }
+
+    /// The same without its range.
+    #[inline]
+    fn wanted(&self, mix: f32) -> f32 {
         let value = self.gain * mix + self.offset;
         let value = if self.curve.is_empty() { value } else { curved(&self.curve, value) };
-        let value = if self.binary { f32::from(u8::from(value >= 0.5)) } else { value };
-        let clipped = value < self.clamp.0 - CLIPPED || value > self.clamp.1 + CLIPPED;
-        (if value.is_nan() { 0.0 } else { value.max(self.clamp.0).min(self.clamp.1) }, clipped)
+        if self.binary { f32::from(u8::from(value >= 0.5)) } else { value }
+    }
+
+    /// Whether its range has less, or more, than is wanted of it.
+    fn clips(&self, mix: f32) -> bool {
+        let value = self.wanted(mix);
+        value < self.clamp.0 - CLIPPED || value > self.clamp.1 + CLIPPED
     }
 }
 
@@ -262,13 +271,7 @@ impl Binding {
         let fit = rules.fit.take();
         rules.lists = Lists::of(&rules);
         let (count, weights) = (rules.controls.len(), rules.lists.meshes.last().map_or(0, |last| last.end));
-        Self {
-            fit,
-            values: vec![0.0; count],
-            clipped: vec![false; count],
-            weights: vec![0.0; weights],
-            rules: Arc::new(rules),
-        }
+        Self { fit: fit.map(Box::new), values: vec![0.0; count + weights], rules: Arc::new(rules) }
     }
 
     /// Which morph targets follow.
@@ -284,22 +287,23 @@ impl Binding {
     /// Computes all weights for a pose; ask for [`weights`](Self::weights) afterwards. Allocates nothing.
     pub fn follow(&mut self, pose: &FacePose) {
         let Rules { controls, overrides, lists, .. } = &*self.rules;
-        self.values.fill(0.0);
+        let (values, weights) = self.values.split_at_mut(controls.len());
+        values.fill(0.0);
         for (control, channel, factor) in &lists.terms {
-            self.values[usize::from(*control)] += pose.weights[usize::from(*channel)] * factor;
+            values[usize::from(*control)] += pose.weights[usize::from(*channel)] * factor;
         }
-        for ((value, clipped), control) in self.values.iter_mut().zip(&mut self.clipped).zip(controls) {
-            (*value, *clipped) = control.value(*value);
+        for (value, control) in values.iter_mut().zip(controls) {
+            *value = control.value(*value);
         }
         if let Some(fit) = &mut self.fit {
             fit.solve(pose);
             for (control, mix) in fit.controls.iter().zip(&fit.found) {
                 let control = usize::from(*control);
-                (self.values[control], self.clipped[control]) = controls[control].value(*mix as f32);
+                values[control] = controls[control].value(*mix as f32);
             }
         }
         for rule in overrides {
-            let shown = self.values[usize::from(rule.by)];
+            let shown = values[usize::from(rule.by)];
             let left = match rule.how {
                 VrmOverride::None => continue,
                 VrmOverride::Block if shown > 0.0 => 0.0,
@@ -307,12 +311,12 @@ impl Binding {
                 VrmOverride::Blend => 1.0 - shown.clamp(0.0, 1.0),
             };
             for over in &rule.over {
-                self.values[usize::from(*over)] *= left;
+                values[usize::from(*over)] *= left;
             }
         }
-        self.weights.fill(0.0);
+        weights.fill(0.0);
         for (place, control, factor) in &lists.targets {
-            self.weights[*place as usize] += self.values[usize::from(*control)] * factor;
+            weights[*place as usize] += values[usize::from(*control)] * factor;
         }
     }
 
@@ -320,7 +324,8 @@ impl Binding {
     /// [`ShapeDrive::shapes`]; `drive` is its place in [`shapes`](Self::shapes).
     #[inline]
     pub fn weights(&self, drive: usize) -> &[f32] {
-        self.rules.lists.meshes.get(drive).map_or(&[], |places| &self.weights[places.clone()])
+        let weights = &self.values[self.rules.controls.len()..];
+        self.rules.lists.meshes.get(drive).map_or(&[], |places| &weights[places.clone()])
     }
 
     /// The weight of a morph target as of the last [`follow`](Self::follow), given all of its [`ShapeDrive::targets`].
@@ -329,9 +334,15 @@ impl Binding {
         targets.iter().map(|target| self.values[usize::from(target.control)] * target.factor).sum()
     }
 
-    /// Whether the last [`follow`](Self::follow) wanted more, or less, of it than its range has.
-    pub fn is_clipped(&self, target: &TargetDrive) -> bool {
-        self.clipped[usize::from(target.control)]
+    /// Whether the pose that was [followed](Self::follow) last wanted more, or less, of it than its range has.
+    pub fn is_clipped(&self, target: &TargetDrive, pose: &FacePose) -> bool {
+        let control = &self.rules.controls[usize::from(target.control)];
+        let fitted = self.fit.as_ref().and_then(|fit| {
+            let place = fit.controls.iter().position(|fitted| *fitted == target.control)?;
+            Some(fit.found[place] as f32)
+        });
+        let mixed = || control.terms.iter().map(|(channel, factor)| pose.weights[usize::from(*channel)] * factor).sum();
+        control.clips(fitted.unwrap_or_else(mixed))
     }
 
     /// The region of the face that a morph target belongs to.

@@ -55,7 +55,7 @@ impl FaceFit<'_> {
                 .sum();
             let opening = (self.lips_of(binding, pose, [upper, lower]) - rest).dot(apart);
             for drive in binding.shapes() {
-                for target in drive.targets.iter().filter(|target| binding.is_clipped(target)) {
+                for target in drive.targets.iter().filter(|target| binding.is_clipped(target, pose)) {
                     *beyond.entry((drive.mesh, target.shape)).or_default() += 1;
                 }
             }
