@@ -198,6 +198,21 @@ fn an_animation_that_overwrites_the_weights_does_not_silence_the_face() {
 }
 
 #[test]
+fn what_the_game_writes_to_one_shape_is_told_from_what_the_face_wrote_to_others() {
+    let (_f, mut app, face, _) = bind(&Character { shapes: &["jawOpen", "browInnerUp"], ..default() });
+    let mut declared = app.world_mut().get_mut::<FaceAuthority>(face).unwrap();
+    (declared.mouth, declared.brows) = (Authority::Both, Authority::Both);
+    (0..30).for_each(|_| app.update());
+    let node = app.world().get::<FaceRig>(face).unwrap().shape_nodes().next().unwrap();
+    for jaw in [0.3, 0.3, 0.4, 0.2, 0.2] {
+        app.world_mut().get_mut::<MorphWeights>(node).unwrap().weights_mut()[1] = 0.5;
+        pose(&mut app, face, &[(FaceChannel::JawOpen, jaw), (FaceChannel::BrowInnerUp, 0.2)]);
+        let shown = weights(app.world(), face);
+        assert!((shown[0] - jaw).abs() < 1e-5 && (shown[1] - 0.7).abs() < 1e-5, "{shown:?} for {jaw}");
+    }
+}
+
+#[test]
 fn weights_are_written_only_when_they_differ() {
     #[derive(Resource, Default)]
     struct Writes(usize);
