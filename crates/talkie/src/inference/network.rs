@@ -305,6 +305,47 @@ impl Network {
         }
     }
 
+    /// Makes room for outputs whose shapes are known, in the order of [`run`](Self::run) with the same inputs and outputs: the engine
+    /// allocates none then, see `KeptOutputs`. For networks that are run with many different shapes.
+    ///
+    /// # Errors
+    /// [`NetworkError::Run`] if there is no room for them.
+    pub(crate) fn prepare(
+        &mut self,
+        inputs: &[TensorView<'_>],
+        outputs: &[&str],
+        shapes: &[[usize; 3]],
+    ) -> Result<(), NetworkError> {
+        if !self.keeps_outputs || self.kept.iter().any(|kept| kept.is_for(inputs, outputs)) {
+            return Ok(());
+        }
+        let failed = |error: ort::Error| NetworkError::Run(error.to_string());
+        let mut selector = OutputSelector::no_default();
+        for (name, shape) in outputs.iter().zip(shapes) {
+            let kept = Tensor::<f32>::new(&Allocator::default(), *shape).map_err(failed)?;
+            selector = selector.with(*name).preallocate(*name, kept);
+        }
+        self.keep(inputs, outputs, selector).map_err(failed)
+    }
+
+    /// Keeps outputs for the next run with the same shapes; the oldest ones go.
+    fn keep(
+        &mut self,
+        inputs: &[TensorView<'_>],
+        outputs: &[&str],
+        selector: OutputSelector,
+    ) -> Result<(), ort::Error> {
+        if self.kept.len() == KEPT {
+            self.kept.remove(0);
+        }
+        self.kept.push(KeptOutputs {
+            inputs: inputs.iter().map(|input| input.shape.clone()).collect(),
+            outputs: outputs.iter().map(|name| (*name).to_owned()).collect(),
+            options: RunOptions::new()?.with_outputs(selector),
+        });
+        Ok(())
+    }
+
     /// Takes a network that runs on the CPU for one on this device, which fails from now on.
     #[cfg(test)]
     pub(crate) fn pretend_lost(&mut self, runtime: &Runtime, source: NetworkSource<'_>, device: Device) {
@@ -368,14 +409,7 @@ impl Network {
         }
         drop(results);
         if known.is_none() && self.keeps_outputs {
-            if self.kept.len() == KEPT {
-                self.kept.remove(0);
-            }
-            self.kept.push(KeptOutputs {
-                inputs: inputs.iter().map(|input| input.shape.clone()).collect(),
-                outputs: outputs.iter().map(|name| (*name).to_owned()).collect(),
-                options: RunOptions::new().map_err(failed)?.with_outputs(selector),
-            });
+            self.keep(inputs, outputs, selector).map_err(failed)?;
         }
         Ok(())
     }

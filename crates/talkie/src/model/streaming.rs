@@ -22,6 +22,8 @@ pub(super) struct StreamingNetwork {
     look_ahead: usize,
     frame_seconds: f64,
     names: super::TensorNames,
+    /// Whether a run has given outputs of the shapes that the manifest says.
+    is_proved: bool,
     /// Gathered inputs of one call, kept to be reused.
     features: Vec<f32>,
     state: Vec<Vec<f32>>,
@@ -61,6 +63,7 @@ impl StreamingNetwork {
             frame_seconds: manifest.frame_rate.seconds(1),
             state: vec![Vec::new(); names.state.len()],
             features: Vec::new(),
+            is_proved: false,
             network,
             names,
         })
@@ -147,15 +150,19 @@ impl StreamingNetwork {
         let mut outputs = vec![self.names.output.as_str()];
         outputs.extend(self.names.state.iter().map(|state| state.output.as_str()));
 
+        // In the order of the outputs.
+        let mut shapes = vec![[batch, frames, self.channels.len()]];
+        shapes.extend(self.names.state.iter().map(|state| [batch, state.channels, state.frames]));
+        if self.is_proved {
+            // A crowd comes in ever other numbers.
+            self.network.prepare(&inputs, &outputs, &shapes)?;
+        }
         let mut wrong_shape = None;
         let mut failures = vec![None; batch];
-        let (channels, look_ahead, names) = (&self.channels, self.look_ahead, &self.names);
+        let (channels, look_ahead) = (&self.channels, self.look_ahead);
         let frame_seconds = self.frame_seconds;
         self.network.run(&inputs, &outputs, |index, shape, values| {
-            let expected = match index.checked_sub(1) {
-                None => [batch, frames, channels.len()],
-                Some(state) => [batch, names.state[state].channels, names.state[state].frames],
-            };
+            let expected = shapes[index];
             if !shape.iter().copied().eq(expected.iter().map(|&dimension| dimension as i64)) {
                 wrong_shape = Some(NetworkError::WrongTensor {
                     direction: "output",
@@ -193,7 +200,10 @@ impl StreamingNetwork {
         })?;
         match wrong_shape {
             Some(error) => Err(error),
-            None => Ok(failures),
+            None => {
+                self.is_proved = true;
+                Ok(failures)
+            }
         }
     }
 }
