@@ -41,7 +41,7 @@ const MUCH: f64 = 1.28;
 /// the next one is not sent off yet.
 const BATCH: f64 = 0.045;
 /// What a batch takes about at most that only computes ahead, as a share of a frame, and at least in seconds: it is sent off at the end of a
-/// frame and done before the next one, so that it is in nobody's way even where there are few cores.
+/// frame and done before the next one, but for a line that takes longer, so that it is in nobody's way even where there are few cores.
 const BETWEEN_FRAMES: f64 = 0.5;
 const LEAST_BATCH: f64 = 0.004;
 /// What a pose is thought to take before one was computed, in seconds.
