@@ -38,6 +38,10 @@ impl Chance {
 /// So many bytes more may be left of thousands that came and went: room that was made for a crowd that was a little larger.
 const LEFT: isize = 100_000;
 
+/// So many bytes more the process may occupy, which goes up and down with the pieces that allocators keep. An hour made it 150 MB more
+/// when the engine lost something with every batch of a new size.
+const PROCESS: isize = 16 << 20;
+
 /// A speaker, what it streams, and how much of that was pushed.
 struct Speaker {
     face: Entity,
@@ -62,8 +66,8 @@ fn a_hundred_who_come_and_go_neither_starve_nor_leak() {
     let mut speakers: Vec<Speaker> = Vec::new();
     let mut without: HashMap<Entity, f64> = HashMap::new();
     let (mut worst, mut said, mut came) = (0.0_f64, 0, 0);
-    // The most for each while they speak, and what is left when all have gone.
-    let (mut most, mut left) = (0, Vec::new());
+    // The most for each while they speak, and what is left when all have gone: in use, and of the process.
+    let (mut most, mut left, mut resident) = (0, Vec::new(), Vec::new());
     let frames = (seconds / FRAME.as_secs_f64()) as usize;
     for frame in 0..frames {
         // Somebody comes, somebody goes. At first all come: Bevy's tables grow by doubling, and keep their room.
@@ -145,12 +149,14 @@ fn a_hundred_who_come_and_go_neither_starve_nor_leak() {
             }
             assert_eq!(app.world_mut().query::<&Voice>().iter(app.world()).count(), 0);
             left.push(heap::bytes_in_use());
+            // The engine has a heap of its own.
+            resident.extend(heap::resident_bytes());
         }
     }
     let stats = *app.world().resource::<InferenceStats>();
     println!(
         "{came} came, {said} lines, {} batches, {:.0} s animated with a factor of {:.4}; the longest without poses {worst:.2} s; \
-         at most {most} bytes for each; bytes when all have gone: {left:?}",
+         at most {most} bytes for each; bytes when all have gone: {left:?}, of the process {resident:?}",
         stats.batches,
         stats.seconds_animated,
         stats.real_time_factor(),
@@ -161,4 +167,6 @@ fn a_hundred_who_come_and_go_neither_starve_nor_leak() {
     // What one run of them made room for, the next ones use: a kilobyte of each would be seen.
     let (first, last) = (left[1], left[left.len() - 1]);
     assert!(last - first < LEFT, "it grows: {left:?}");
+    let grown = resident.last().zip(resident.get(1)).map_or(0, |(last, first)| last - first);
+    assert!(grown < PROCESS, "the process grows: {resident:?}");
 }

@@ -118,7 +118,7 @@ fn what_fails_on_webgpu_is_done_on_the_cpu() {
         let inputs = [TensorView { name: "x", shape: vec![1, 1024], values: &values }];
         let mut received = 0;
         network
-            .run(&inputs, &["y"], |_, _, got| {
+            .run(&inputs, &[("y", &[1, 1024][..])], |_, got| {
                 received += 1;
                 assert_eq!(got, values);
             })

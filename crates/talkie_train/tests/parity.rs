@@ -37,9 +37,11 @@ fn play(network: &mut Network, states: &[StateTensor], heard: &[f32], bands: usi
         for (state, values) in states.iter().zip(&memory) {
             inputs.push(TensorView { name: &state.input, shape: vec![BATCH, state.channels, state.frames], values });
         }
-        let names: Vec<&str> = core::iter::once("weights").chain(states.iter().map(|s| s.output.as_str())).collect();
-        let mut next = vec![Vec::new(); names.len()];
-        network.run(&inputs, &names, |index, _, values| next[index] = values.to_vec()).expect("the graph runs");
+        let mut outputs = vec![("weights", [BATCH, length, channels])];
+        outputs.extend(states.iter().map(|state| (state.output.as_str(), [BATCH, state.channels, state.frames])));
+        let outputs: Vec<_> = outputs.iter().map(|(name, shape)| (*name, &shape[..])).collect();
+        let mut next = vec![Vec::new(); outputs.len()];
+        network.run(&inputs, &outputs, |index, values| next[index] = values.to_vec()).expect("the graph runs");
         for batch in 0..BATCH {
             let rows = &next[0][batch * length * channels..][..length * channels];
             out[(batch * FRAMES + from) * channels..][..length * channels].copy_from_slice(rows);

@@ -133,6 +133,8 @@ pub struct Network {
     outputs: Vec<TensorInfo>,
     /// Whether outputs are written to tensors that are kept: what ONNX Runtime can.
     keeps_outputs: bool,
+    /// Whether a run has given outputs of the shapes that they have to have: until then a wrong one is told by an error of its own.
+    is_proved: bool,
     /// Those of the shapes that came last, the newest at the end.
     kept: Vec<KeptOutputs>,
     device: Device,
@@ -161,7 +163,8 @@ enum SpareSource {
 /// Tensors that outputs are written to, for one set of input shapes and wanted outputs.
 ///
 /// They save an allocation for each run. And `ort` 2.0.0-rc.14 loses the description of every tensor that the engine allocates for an
-/// output, some 300 bytes each, which a live voice would make 100 MB in an hour; it has none to lose here.
+/// output, some 300 bytes each, which a live voice would make 100 MB in an hour; it has none to lose here, however many shapes there
+/// are (a crowd comes in ever other numbers).
 struct KeptOutputs {
     inputs: Vec<Vec<usize>>,
     outputs: Vec<String>,
@@ -218,6 +221,7 @@ impl Network {
             outputs: describe(session.outputs()),
             session,
             keeps_outputs: runtime.backend() == Backend::OnnxRuntime,
+            is_proved: false,
             kept: Vec::new(),
             device,
             nodes,
@@ -281,69 +285,46 @@ impl Network {
         }
     }
 
-    /// Runs the network and hands every wanted output, in the order asked for, to `receive` (index, shape, values).
+    /// Runs the network and hands the values of every wanted output to `receive` (index, values), in the order asked for. An output
+    /// is wanted by its name, with the shape that it has to have for these inputs; none is handed out where one has another.
     ///
     /// # Errors
-    /// [`NetworkError::Run`] if the engine fails, on the CPU too.
+    /// [`NetworkError::Run`] if the engine fails, on the CPU too, [`NetworkError::MissingTensor`] and
+    /// [`NetworkError::WrongTensor`] for an output that is not as it has to be.
     pub fn run(
         &mut self,
         inputs: &[TensorView<'_>],
-        outputs: &[&str],
-        mut receive: impl FnMut(usize, &[i64], &[f32]),
+        outputs: &[(&str, &[usize])],
+        mut receive: impl FnMut(usize, &[f32]),
     ) -> Result<(), NetworkError> {
-        let mut received = false;
-        let outcome = self.run_once(inputs, outputs, |index, shape, values| {
-            received = true;
-            receive(index, shape, values);
-        });
-        match outcome {
-            Err(NetworkError::Run(reason)) if !received && self.device != Device::Cpu => {
+        match self.run_once(inputs, outputs, &mut receive) {
+            Err(NetworkError::Run(reason)) if self.device != Device::Cpu => {
                 self.go_to_cpu(reason)?;
-                self.run_once(inputs, outputs, receive)
+                self.run_once(inputs, outputs, &mut receive)
             }
             outcome => outcome,
         }
     }
 
-    /// Makes room for outputs whose shapes are known, in the order of [`run`](Self::run) with the same inputs and outputs: the engine
-    /// allocates none then, see `KeptOutputs`. For networks that are run with many different shapes.
-    ///
-    /// # Errors
-    /// [`NetworkError::Run`] if there is no room for them.
-    pub(crate) fn prepare(
-        &mut self,
-        inputs: &[TensorView<'_>],
-        outputs: &[&str],
-        shapes: &[[usize; 3]],
-    ) -> Result<(), NetworkError> {
-        if !self.keeps_outputs || self.kept.iter().any(|kept| kept.is_for(inputs, outputs)) {
-            return Ok(());
+    /// Where the outputs of such a run are kept; makes room for those of new shapes, and the oldest ones go.
+    fn keep(&mut self, inputs: &[TensorView<'_>], outputs: &[(&str, &[usize])]) -> Result<usize, ort::Error> {
+        if let Some(index) = self.kept.iter().position(|kept| kept.is_for(inputs, outputs)) {
+            return Ok(index);
         }
-        let failed = |error: ort::Error| NetworkError::Run(error.to_string());
         let mut selector = OutputSelector::no_default();
-        for (name, shape) in outputs.iter().zip(shapes) {
-            let kept = Tensor::<f32>::new(&Allocator::default(), *shape).map_err(failed)?;
-            selector = selector.with(*name).preallocate(*name, kept);
+        for (name, shape) in outputs {
+            let room = Tensor::<f32>::new(&Allocator::default(), *shape)?;
+            selector = selector.with(*name).preallocate(*name, room);
         }
-        self.keep(inputs, outputs, selector).map_err(failed)
-    }
-
-    /// Keeps outputs for the next run with the same shapes; the oldest ones go.
-    fn keep(
-        &mut self,
-        inputs: &[TensorView<'_>],
-        outputs: &[&str],
-        selector: OutputSelector,
-    ) -> Result<(), ort::Error> {
         if self.kept.len() == KEPT {
             self.kept.remove(0);
         }
         self.kept.push(KeptOutputs {
             inputs: inputs.iter().map(|input| input.shape.clone()).collect(),
-            outputs: outputs.iter().map(|name| (*name).to_owned()).collect(),
+            outputs: outputs.iter().map(|(name, _)| (*name).to_owned()).collect(),
             options: RunOptions::new()?.with_outputs(selector),
         });
-        Ok(())
+        Ok(self.kept.len() - 1)
     }
 
     /// Takes a network that runs on the CPU for one on this device, which fails from now on.
@@ -378,8 +359,8 @@ impl Network {
     fn run_once(
         &mut self,
         inputs: &[TensorView<'_>],
-        outputs: &[&str],
-        mut receive: impl FnMut(usize, &[i64], &[f32]),
+        outputs: &[(&str, &[usize])],
+        receive: &mut impl FnMut(usize, &[f32]),
     ) -> Result<(), NetworkError> {
         #[cfg(test)]
         if self.lost && self.device != Device::Cpu {
@@ -391,26 +372,30 @@ impl Network {
             let tensor = TensorRef::from_array_view((&input.shape[..], input.values)).map_err(failed)?;
             values.push((input.name, SessionInputValue::from(tensor)));
         }
-        let known = self.kept.iter().position(|kept| kept.is_for(inputs, outputs));
-        let results = match known {
-            Some(index) => self.session.run_with_options(values, &self.kept[index].options),
-            None => self.session.run(values),
+        let results = if self.keeps_outputs && self.is_proved {
+            let index = self.keep(inputs, outputs).map_err(failed)?;
+            self.session.run_with_options(values, &self.kept[index].options)
+        } else {
+            self.session.run(values)
         };
         let results = results.map_err(failed)?;
-        let mut selector = OutputSelector::no_default();
-        for (index, name) in outputs.iter().enumerate() {
-            let value = results.get(*name).ok_or_else(|| NetworkError::Run(format!("no output {name:?}")))?;
+        let mut received = Vec::with_capacity(outputs.len());
+        for (name, expected) in outputs {
+            let value = results.get(*name).ok_or_else(|| missing("output", &self.outputs, name))?;
             let (shape, values) = value.try_extract_tensor::<f32>().map_err(failed)?;
-            if known.is_none() && self.keeps_outputs {
-                let kept = Tensor::<f32>::new(&Allocator::default(), shape.clone()).map_err(failed)?;
-                selector = selector.with(*name).preallocate(*name, kept);
+            if !shape.iter().copied().eq(expected.iter().map(|&length| length as i64)) {
+                return Err(NetworkError::WrongTensor {
+                    direction: "output",
+                    name: (*name).to_owned(),
+                    found: format!("float32 {}", shape_text(shape)),
+                    expected: format!("{expected:?}"),
+                });
             }
-            receive(index, shape, values);
+            received.push(values);
         }
+        received.into_iter().enumerate().for_each(|(index, values)| receive(index, values));
         drop(results);
-        if known.is_none() && self.keeps_outputs {
-            self.keep(inputs, outputs, selector).map_err(failed)?;
-        }
+        self.is_proved = true;
         Ok(())
     }
 }
@@ -442,15 +427,20 @@ impl core::fmt::Debug for KeptOutputs {
 }
 
 impl KeptOutputs {
-    fn is_for(&self, inputs: &[TensorView<'_>], outputs: &[&str]) -> bool {
-        self.inputs.iter().eq(inputs.iter().map(|input| &input.shape)) && self.outputs.iter().eq(outputs)
+    fn is_for(&self, inputs: &[TensorView<'_>], outputs: &[(&str, &[usize])]) -> bool {
+        self.inputs.iter().eq(inputs.iter().map(|input| &input.shape))
+            && self.outputs.iter().eq(outputs.iter().map(|(name, _)| name))
     }
+}
+
+fn missing(direction: &'static str, tensors: &[TensorInfo], name: &str) -> NetworkError {
+    let names: Vec<_> = tensors.iter().map(|tensor| format!("{:?}", tensor.name)).collect();
+    NetworkError::MissingTensor { direction, name: name.into(), available: names.join(", ") }
 }
 
 fn expect(direction: &'static str, tensors: &[TensorInfo], name: &str, shape: &[i64]) -> Result<(), NetworkError> {
     let Some(tensor) = tensors.iter().find(|tensor| tensor.name == name) else {
-        let names: Vec<_> = tensors.iter().map(|tensor| format!("{:?}", tensor.name)).collect();
-        return Err(NetworkError::MissingTensor { direction, name: name.into(), available: names.join(", ") });
+        return Err(missing(direction, tensors, name));
     };
     // Engines may leave a dimension open that the graph fixes; only a contradiction is an error.
     let fits = tensor.is_f32

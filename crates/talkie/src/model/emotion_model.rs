@@ -239,21 +239,12 @@ impl EmotionModel {
             }
             let shape = vec![rows.len(), self.options.window];
             let inputs = [TensorView { name: "input_values", shape, values: &self.samples }];
-            let expected = [rows.len() as i64, self.bundle.info.emotions.len() as i64];
+            let answer = [rows.len(), self.bundle.info.emotions.len()];
             let frames = u64::from(self.options.frames_per_answer.max(1));
             let mut outcome = Ok(());
             let schedule = self.schedule;
-            self.network.run(&inputs, &["output"], |_, shape, values| {
-                if *shape != expected {
-                    outcome = Err(NetworkError::WrongTensor {
-                        direction: "output",
-                        name: "output".into(),
-                        found: format!("float32 {shape:?}"),
-                        expected: format!("{expected:?}"),
-                    });
-                    return;
-                }
-                for ((index, window), logits) in rows.iter().zip(values.chunks_exact(expected[1] as usize)) {
+            self.network.run(&inputs, &[("output", &answer[..])], |_, values| {
+                for ((index, window), logits) in rows.iter().zip(values.chunks_exact(answer[1])) {
                     let speech = &mut hearers[*index];
                     let end = match speech.audio.received() {
                         Received::Closed(samples) => samples,

@@ -22,8 +22,6 @@ pub(super) struct StreamingNetwork {
     look_ahead: usize,
     frame_seconds: f64,
     names: super::TensorNames,
-    /// Whether a run has given outputs of the shapes that the manifest says.
-    is_proved: bool,
     /// Gathered inputs of one call, kept to be reused.
     features: Vec<f32>,
     state: Vec<Vec<f32>>,
@@ -63,7 +61,6 @@ impl StreamingNetwork {
             frame_seconds: manifest.frame_rate.seconds(1),
             state: vec![Vec::new(); names.state.len()],
             features: Vec::new(),
-            is_proved: false,
             network,
             names,
         })
@@ -147,32 +144,16 @@ impl StreamingNetwork {
         for (tensor, values) in self.names.state.iter().zip(&self.state) {
             inputs.push(TensorView { name: &tensor.input, shape: vec![batch, tensor.channels, tensor.frames], values });
         }
-        let mut outputs = vec![self.names.output.as_str()];
-        outputs.extend(self.names.state.iter().map(|state| state.output.as_str()));
-
-        // In the order of the outputs.
+        // The weights first, then what is carried on.
         let mut shapes = vec![[batch, frames, self.channels.len()]];
         shapes.extend(self.names.state.iter().map(|state| [batch, state.channels, state.frames]));
-        if self.is_proved {
-            // A crowd comes in ever other numbers.
-            self.network.prepare(&inputs, &outputs, &shapes)?;
-        }
-        let mut wrong_shape = None;
+        let names = core::iter::once(&self.names.output).chain(self.names.state.iter().map(|state| &state.output));
+        let outputs: Vec<_> = names.zip(&shapes).map(|(name, shape)| (name.as_str(), &shape[..])).collect();
         let mut failures = vec![None; batch];
         let (channels, look_ahead) = (&self.channels, self.look_ahead);
         let frame_seconds = self.frame_seconds;
-        self.network.run(&inputs, &outputs, |index, shape, values| {
-            let expected = shapes[index];
-            if !shape.iter().copied().eq(expected.iter().map(|&dimension| dimension as i64)) {
-                wrong_shape = Some(NetworkError::WrongTensor {
-                    direction: "output",
-                    name: outputs[index].to_owned(),
-                    found: format!("float32 {shape:?}"),
-                    expected: format!("{expected:?}"),
-                });
-                return;
-            }
-            let parts = values.chunks_exact((expected[1] * expected[2]).max(1));
+        self.network.run(&inputs, &outputs, |index, values| {
+            let parts = values.chunks_exact((shapes[index][1] * shapes[index][2]).max(1));
             for (((state, poses), part), failure) in speeches.iter_mut().zip(parts).zip(&mut failures) {
                 match index.checked_sub(1) {
                     Some(index) => state.carried[index].copy_from_slice(part),
@@ -198,13 +179,7 @@ impl StreamingNetwork {
                 }
             }
         })?;
-        match wrong_shape {
-            Some(error) => Err(error),
-            None => {
-                self.is_proved = true;
-                Ok(failures)
-            }
-        }
+        Ok(failures)
     }
 }
 

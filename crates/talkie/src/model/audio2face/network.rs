@@ -283,14 +283,9 @@ impl WindowedNetwork {
             TensorView { name: "input", shape: vec![rows, 1, info.window], values: &self.audio },
             TensorView { name: "emotion", shape: vec![rows, 1, emotion_len], values: &self.emotions },
         ];
-        let expected = [rows as i64, 1, info.result_len() as i64];
+        let shape = [rows, 1, info.result_len()];
         let (rate, dt) = (self.rate, dt(self.rate));
-        let mut wrong = None;
-        self.network.run(&inputs, &["result"], |_, shape, values| {
-            if *shape != expected {
-                wrong = Some(wrong_shape("result", shape, &expected));
-                return;
-            }
+        self.network.run(&inputs, &[("result", &shape[..])], |_, values| {
             let mut results = values.chunks_exact(info.result_len());
             for (((speech, poses), count), failure) in speeches.iter_mut().zip(&counts).zip(&mut failures) {
                 for row in 0..*count {
@@ -309,9 +304,6 @@ impl WindowedNetwork {
                 speech.advance(*count as u64);
             }
         })?;
-        if let Some(error) = wrong {
-            return Err(error);
-        }
         Ok(counts.into_iter().zip(failures).map(|(count, failure)| failure.map_or(Ok(count), Err)).collect())
     }
 
@@ -364,16 +356,8 @@ impl WindowedNetwork {
         ];
         let (every, rate, dt) = (self.every, self.rate, dt(self.rate));
         let before = self.schedule.frames_before_sound();
-        let mut wrong = None;
-        // Latents first: should the prediction be of the wrong shape, nothing has been shown yet.
-        self.network.run(&inputs, &["output_latents", "prediction"], |output, shape, values| {
-            let wanted: &[usize] = if output == 0 { &latents_shape } else { &prediction_shape };
-            if !shape.iter().copied().eq(wanted.iter().map(|length| *length as i64)) {
-                let name = if output == 0 { "output_latents" } else { "prediction" };
-                let wanted: Vec<i64> = wanted.iter().map(|length| *length as i64).collect();
-                wrong = wrong.take().or(Some(wrong_shape(name, shape, &wanted)));
-                return;
-            }
+        let outputs = [("output_latents", &latents_shape[..]), ("prediction", &prediction_shape[..])];
+        self.network.run(&inputs, &outputs, |output, values| {
             if output == 0 {
                 for (track, ((speech, _), failure)) in speeches.iter_mut().zip(&mut failures).enumerate() {
                     for (slice, latents) in speech.latents.chunks_exact_mut(info.gru_width).enumerate() {
@@ -385,9 +369,6 @@ impl WindowedNetwork {
                         *failure = Some(NetworkError::Face { seconds, reason });
                     }
                 }
-                return;
-            }
-            if wrong.is_some() {
                 return;
             }
             let tracks = values.chunks_exact(info.frames() * info.frame_len());
@@ -415,10 +396,7 @@ impl WindowedNetwork {
                 speech.advance(1);
             }
         })?;
-        match wrong {
-            Some(error) => Err(error),
-            None => Ok(failures.into_iter().map(|failure| failure.map_or(Ok(()), Err)).collect()),
-        }
+        Ok(failures.into_iter().map(|failure| failure.map_or(Ok(()), Err)).collect())
     }
 }
 
@@ -510,15 +488,6 @@ impl WindowedSpeech {
 /// The time between two poses.
 fn dt(rate: FrameRate) -> f32 {
     rate.denominator as f32 / rate.numerator as f32
-}
-
-fn wrong_shape(name: &str, found: &[i64], expected: &[i64]) -> NetworkError {
-    NetworkError::WrongTensor {
-        direction: "output",
-        name: name.into(),
-        found: format!("float32 {found:?}"),
-        expected: format!("{expected:?}"),
-    }
 }
 
 /// Names and dimensions of all tensors, as far as the network fixes them; no others are allowed.
