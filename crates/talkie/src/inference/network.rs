@@ -167,7 +167,7 @@ enum SpareSource {
 /// are (a crowd comes in ever other numbers).
 struct KeptOutputs {
     inputs: Vec<Vec<usize>>,
-    outputs: Vec<String>,
+    outputs: Vec<(String, Vec<usize>)>,
     options: RunOptions<HasSelectedOutputs>,
 }
 
@@ -321,7 +321,7 @@ impl Network {
         }
         self.kept.push(KeptOutputs {
             inputs: inputs.iter().map(|input| input.shape.clone()).collect(),
-            outputs: outputs.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            outputs: outputs.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec())).collect(),
             options: RunOptions::new()?.with_outputs(selector),
         });
         Ok(self.kept.len() - 1)
@@ -429,7 +429,7 @@ impl core::fmt::Debug for KeptOutputs {
 impl KeptOutputs {
     fn is_for(&self, inputs: &[TensorView<'_>], outputs: &[(&str, &[usize])]) -> bool {
         self.inputs.iter().eq(inputs.iter().map(|input| &input.shape))
-            && self.outputs.iter().eq(outputs.iter().map(|(name, _)| name))
+            && self.outputs.iter().map(|(name, shape)| (&name[..], &shape[..])).eq(outputs.iter().copied())
     }
 }
 

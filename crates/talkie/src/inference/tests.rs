@@ -90,10 +90,12 @@ fn run_once(
         tensors.iter().map(|tensor| (tensor.name.clone(), shape(tensor))).collect()
     };
     let (inputs, mut outputs) = (shapes(network.inputs()), shapes(network.outputs()));
-    // What is carried on has the shape it came with; some engines leave that of the output open.
-    let carried: Vec<_> = inputs[1..].iter().map(|(_, shape)| shape.clone()).collect();
-    for ((_, output), input) in outputs[1..].iter_mut().zip(carried) {
-        *output = input;
+    // What is carried on goes out as it came in; some engines leave that open.
+    for (name, shape) in &mut outputs {
+        let carried = name.replace("_out", "_in");
+        if let Some((_, as_it_came)) = inputs.iter().find(|(input, _)| *input == carried) {
+            shape.clone_from(as_it_came);
+        }
     }
     let values = vec![0.0; 160 * 192];
     let view = |(name, shape)| -> TensorView<'_> {
@@ -123,7 +125,7 @@ fn an_output_of_another_shape_is_named_and_nothing_is_handed_out() {
             assert_eq!((named, &expected[..]), (name, "[1, 7, 1]"));
         }
     }
-    // Afterwards it works as if nothing had been.
+    // Once it has run well, room is made before a run: still an error, and nothing is handed out. Neither spoils what comes after.
     for _ in 0..2 {
         let mut received = Vec::new();
         run_once(&mut network, None, |index, values| {
@@ -132,11 +134,8 @@ fn an_output_of_another_shape_is_named_and_nothing_is_handed_out() {
         })
         .unwrap();
         assert_eq!(received, (0..=last).collect::<Vec<_>>());
+        println!("{}", run_once(&mut network, Some((last, &[1, 7, 1])), nothing).unwrap_err());
     }
-    // Once it has run well, room is made before a run: still an error, and nothing that is not of that shape.
-    let error = run_once(&mut network, Some((last, &[1, 7, 1])), nothing).unwrap_err();
-    println!("{error}");
-    run_once(&mut network, None, |_, _| {}).unwrap();
 }
 
 #[test]
