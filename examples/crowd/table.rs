@@ -58,7 +58,7 @@ pub fn show(
     let backend = Runtime::global().map_or("no engine".into(), |runtime| runtime.backend().to_string());
     let device = devices.networks().next().map(|network| format!(", {}", network.device)).unwrap_or_default();
     text += &format!(
-        "\nnetworks {:>5.1} % of a core, {:.0} % allowed\none voice {:>4.2} % of a core ({backend}{device})\nwaiting {:>3}, late {}",
+        "\nnetworks {:>5.1} % of a core, {:.0} % allowed on average\none voice {:>4.2} % of a core ({backend}{device})\nwaiting {:>3}, late {}",
         second.load * 100.0,
         budget.load * 100.0,
         stats.recent_factor * 100.0,

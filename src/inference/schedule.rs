@@ -11,7 +11,8 @@ use talkie::animation::FacePose;
 #[derive(Resource, Debug, Clone, Copy, PartialEq)]
 pub struct InferenceBudget {
     /// Seconds that batches may take in every second: resampling, features and networks of all speakers. Default 1: one core.
-    /// Live voices are always animated and use up their part of it.
+    /// What is not used is saved up, a second of it at most, so that a crowd that begins at once may take twice as much in its first
+    /// second. Live voices are always animated and use up their part of it.
     pub load: f64,
     /// Bytes that poses computed ahead may take, over all speakers. Default 64 MB. Each gets half a second whatever is set here, about 17 kB.
     pub memory: usize,

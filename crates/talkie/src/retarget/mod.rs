@@ -27,7 +27,7 @@ mod vrm;
 #[cfg(feature = "gltf")]
 pub use animation::{AnimateGlbError, animate_glb};
 pub use bind::bind;
-#[cfg(feature = "gltf")]
+#[cfg(feature = "transfer")]
 pub(crate) use file::readable;
 #[cfg(feature = "gltf")]
 pub use file::{open_gltf, read_vectors, rig_of, target_names};
@@ -37,7 +37,7 @@ pub use joint::{FULL_LOOK, JAW_OPEN_RADIANS, Joint, JointMotion};
 pub use mixer::{Binding, JointDrive, ShapeDrive, TargetDrive};
 pub use profile::{ChannelMix, JointRule, ProfileError, RigProfile, ShapeRule};
 pub use report::{BindingReport, BoundJoint, BoundShape, Finding, FindingKind};
-#[cfg(feature = "gltf")]
+#[cfg(feature = "transfer")]
 pub(crate) use rig::Facing;
 pub use rig::{Displacements, Rig, RigMesh, RigNode, unnamed_shape};
 pub use shape::{ShapeMatch, match_shape};
