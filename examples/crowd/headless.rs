@@ -18,7 +18,7 @@ use crate::{
 const SIZE: (u32, u32) = (1280, 720);
 /// Game time between two steps, how many pass before anything is drawn, and how many are drawn before the one that is kept.
 const STEP: Duration = Duration::from_millis(40);
-const STEPS: usize = 150;
+const STEPS: usize = 100;
 const DRAWN: usize = 3;
 
 /// No window and no sound, and time in steps of one picture.

@@ -15,13 +15,15 @@ use crate::{Person, square::Eye};
 #[derive(Component)]
 pub struct Table;
 
-/// The figures of the last second.
+/// What networks take of a core, averaged over some seconds: a budget is kept on average.
 #[derive(Default)]
-pub struct Second {
-    began: f64,
+pub struct Load {
     busy: f64,
-    load: f64,
+    share: f64,
 }
+
+/// Over how many seconds it is averaged, about.
+const AVERAGED: f64 = 4.0;
 
 pub fn build(mut commands: Commands, camera: Single<Entity, With<Eye>>) {
     commands.spawn((
@@ -42,12 +44,13 @@ pub fn show(
     diagnostics: Option<Res<DiagnosticsStore>>,
     time: Res<Time<Real>>,
     table: Single<&mut Text, With<Table>>,
-    mut second: Local<Second>,
+    mut load: Local<Load>,
 ) {
-    let now = time.elapsed_secs_f64();
-    if now - second.began >= 1.0 {
-        second.load = (stats.seconds_busy - second.busy) / (now - second.began);
-        (second.began, second.busy) = (now, stats.seconds_busy);
+    let delta = time.delta_secs_f64();
+    if delta > 0.0 {
+        let taken = (stats.seconds_busy - load.busy) / delta;
+        load.busy = stats.seconds_busy;
+        load.share += (1.0 - (-delta / AVERAGED).exp()) * (taken - load.share);
     }
     let mut text = format!("{:<8}{:>8}{:>10}\n", "", "faces", "speaking");
     for detail in FaceDetail::ALL {
@@ -59,7 +62,7 @@ pub fn show(
     let device = devices.networks().next().map(|network| format!(", {}", network.device)).unwrap_or_default();
     text += &format!(
         "\nnetworks {:>5.1} % of a core, {:.0} % allowed on average\none voice {:>4.2} % of a core ({backend}{device})\nwaiting {:>3}, late {}",
-        second.load * 100.0,
+        load.share * 100.0,
         budget.load * 100.0,
         stats.recent_factor * 100.0,
         stats.waiting,
