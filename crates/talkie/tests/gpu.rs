@@ -136,3 +136,50 @@ fn what_fails_on_webgpu_is_done_on_the_cpu() {
     // Another network is still there.
     assert_eq!(model("models/voice", Device::WebGpu).device(), Device::WebGpu);
 }
+
+/// A game may have several models, which come, run and go on several threads. ONNX Runtime's plugin leaves it to us that only one of them
+/// is busy with the GPU; where two are, it computes nonsense or takes the process with it.
+#[test]
+fn networks_on_several_threads_come_run_and_go() {
+    const WIDTH: usize = 64;
+    // Whole numbers all the way, which come out exactly.
+    let shape = [Dimension::Parameter("rows".into()), Dimension::Value(WIDTH as i64)];
+    let mut graph = Graph::default();
+    graph.input("x", &shape).unwrap();
+    let mut last = "x".to_owned();
+    for step in 0..8 {
+        let added = graph.constant(&[1], &[step as f32]).unwrap();
+        let sum = graph.apply("Add", &[&last, &added], &[]).unwrap();
+        let factor = graph.constant(&[1], &[-2.0]).unwrap();
+        last = graph.apply("Mul", &[&sum, &factor], &[]).unwrap();
+    }
+    graph.node("Identity", &[&last], "y", &[]).unwrap();
+    graph.output("y", &shape).unwrap();
+    let onnx = graph.finish("steps", &[]);
+    let expected = |x: f32| (0..8).fold(x, |value, step| (value + step as f32) * -2.0);
+    let runtime = Runtime::global().unwrap();
+    let load = || Network::load_from(runtime, NetworkSource::Bytes(&onnx), Device::WebGpu, 1).unwrap();
+    let first = load();
+    if !is_there(first.device(), first.passed_over()) {
+        return;
+    }
+    drop(first);
+    std::thread::scope(|threads| {
+        for thread in 0..4 {
+            threads.spawn(move || {
+                for life in 0..4 {
+                    let mut network = load();
+                    for run in 0..12 {
+                        let rows = 1 + (thread + life + run) % 5;
+                        let values: Vec<f32> = (0..rows * WIDTH).map(|value| (value + thread) as f32).collect();
+                        let inputs = [TensorView { name: "x", shape: vec![rows, WIDTH], values: &values }];
+                        let mut received: Vec<f32> = Vec::new();
+                        network.run(&inputs, &[("y", &[rows, WIDTH])], |_, got| received.extend(got)).unwrap();
+                        assert_eq!(network.device(), Device::WebGpu, "{:?}", network.passed_over());
+                        assert!(received.into_iter().eq(values.iter().map(|&x| expected(x))));
+                    }
+                }
+            });
+        }
+    });
+}

@@ -35,7 +35,8 @@ pub enum Device {
     /// GPUs of all vendors, by way of Vulkan, Direct3D or Metal, through a plugin of ONNX Runtime 1.24 or later (the shared library of
     /// the wheel `onnxruntime-ep-webgpu`). It is looked for where ONNX Runtime is:
     /// [`RuntimeOptions::webgpu_library`](super::RuntimeOptions::webgpu_library), `TALKIE_WEBGPU_LIBRARY`, beside the executable, in
-    /// a folder `onnxruntime` beside or above it.
+    /// a folder `onnxruntime` beside or above it. Networks run on it one after another, those of different models too, which the plugin
+    /// cannot do at once.
     WebGpu,
 }
 

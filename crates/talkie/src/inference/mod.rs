@@ -5,6 +5,7 @@ mod library;
 mod network;
 mod provider;
 mod runtime;
+mod session;
 mod webgpu;
 
 #[cfg(test)]

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use ort::{
     memory::Allocator,
-    session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue},
+    session::{HasSelectedOutputs, OutputSelector, RunOptions, SessionInputValue},
     value::{Tensor, TensorElementType, TensorRef, ValueType},
 };
 
 use super::{
     Attempt, Backend, Device, Runtime,
     provider::{Opened, Opening, one_line},
+    session::DeviceSession,
 };
 
 /// A network could not be loaded or run.
@@ -128,7 +129,7 @@ pub enum NetworkSource<'a> {
 /// lost.
 #[derive(Debug)]
 pub struct Network {
-    session: Session,
+    session: DeviceSession,
     inputs: Vec<TensorInfo>,
     outputs: Vec<TensorInfo>,
     /// Whether outputs are written to tensors that are kept: what ONNX Runtime can.
@@ -137,7 +138,6 @@ pub struct Network {
     is_proved: bool,
     /// Those of the shapes that came last, the newest at the end.
     kept: Vec<KeptOutputs>,
-    device: Device,
     nodes: Option<(usize, usize)>,
     passed_over: Vec<Attempt>,
     /// What it is loaded from anew should its device be lost; the CPU never is.
@@ -202,7 +202,7 @@ impl Network {
         let opening = Opening::new(runtime, threads);
         let opened = opening.open(runtime, source, device).map_err(|error| failed(error.to_string()))?;
         report(device, &opened);
-        let Opened { session, device, nodes, passed_over } = opened;
+        let Opened { session, nodes, passed_over } = opened;
         let describe = |outlets: &[ort::value::Outlet]| {
             outlets
                 .iter()
@@ -217,16 +217,15 @@ impl Network {
                 .collect::<Vec<_>>()
         };
         Ok(Self {
-            inputs: describe(session.inputs()),
-            outputs: describe(session.outputs()),
+            inputs: describe(session.get().inputs()),
+            outputs: describe(session.get().outputs()),
+            spare: (session.device() != Device::Cpu).then(|| Spare { opening, source: SpareSource::of(source) }),
             session,
             keeps_outputs: runtime.backend() == Backend::OnnxRuntime,
             is_proved: false,
             kept: Vec::new(),
-            device,
             nodes,
             passed_over,
-            spare: (device != Device::Cpu).then(|| Spare { opening, source: SpareSource::of(source) }),
             #[cfg(test)]
             lost: false,
         })
@@ -234,7 +233,7 @@ impl Network {
 
     /// Where it computes: never [`Device::Auto`].
     pub fn device(&self) -> Device {
-        self.device
+        self.session.device()
     }
 
     /// How many nodes of the graph the device computes, of how many; the CPU computes the rest. `None` on the CPU, which computes
@@ -298,7 +297,7 @@ impl Network {
         mut receive: impl FnMut(usize, &[f32]),
     ) -> Result<(), NetworkError> {
         match self.run_once(inputs, outputs, &mut receive) {
-            Err(NetworkError::Run(reason)) if self.device != Device::Cpu => {
+            Err(NetworkError::Run(reason)) if self.device() != Device::Cpu => {
                 self.go_to_cpu(reason)?;
                 self.run_once(inputs, outputs, &mut receive)
             }
@@ -331,7 +330,7 @@ impl Network {
     #[cfg(test)]
     pub(crate) fn pretend_lost(&mut self, runtime: &Runtime, source: NetworkSource<'_>, device: Device) {
         self.spare = Some(Spare { opening: Opening::new(runtime, 1), source: SpareSource::of(source) });
-        self.device = device;
+        self.session.pretend(device);
         self.lost = true;
     }
 
@@ -342,17 +341,17 @@ impl Network {
             SpareSource::Bytes(onnx) => NetworkSource::Bytes(onnx),
             SpareSource::File(path) => NetworkSource::File(path),
         };
+        let device = self.device();
         let failed = |error: ort::Error| {
-            NetworkError::Run(format!("{}: {reason}; it could not be loaded for the CPU: {error}", self.device))
+            NetworkError::Run(format!("{device}: {reason}; it could not be loaded for the CPU: {error}"))
         };
         self.session = spare.opening.open_on_cpu(source).map_err(failed)?;
-        let lost = Attempt::device(self.device, format!("it failed while it was used: {}", one_line(&reason)));
+        let lost = Attempt::device(device, format!("it failed while it was used: {}", one_line(&reason)));
         log::warn!("a network goes on on the CPU; {lost}");
         self.passed_over.push(lost);
         self.kept.clear();
         self.spare = None;
         self.nodes = None;
-        self.device = Device::Cpu;
         Ok(())
     }
 
@@ -363,7 +362,7 @@ impl Network {
         receive: &mut impl FnMut(usize, &[f32]),
     ) -> Result<(), NetworkError> {
         #[cfg(test)]
-        if self.lost && self.device != Device::Cpu {
+        if self.lost && self.device() != Device::Cpu {
             return Err(NetworkError::Run("the device is lost".into()));
         }
         let failed = |error: ort::Error| NetworkError::Run(error.to_string());
@@ -372,13 +371,13 @@ impl Network {
             let tensor = TensorRef::from_array_view((&input.shape[..], input.values)).map_err(failed)?;
             values.push((input.name, SessionInputValue::from(tensor)));
         }
-        let results = if self.keeps_outputs && self.is_proved {
+        let options = if self.keeps_outputs && self.is_proved {
             let index = self.keep(inputs, outputs).map_err(failed)?;
-            self.session.run_with_options(values, &self.kept[index].options)
+            Some(&self.kept[index].options)
         } else {
-            self.session.run(values)
+            None
         };
-        let results = results.map_err(failed)?;
+        let results = self.session.run(values, options).map_err(failed)?;
         let mut received = Vec::with_capacity(outputs.len());
         for (name, expected) in outputs {
             let value = results.get(*name).ok_or_else(|| missing("output", &self.outputs, name))?;
@@ -403,7 +402,7 @@ impl Network {
 /// Says once for each network where it runs and why not where it was wanted.
 fn report(wanted: Device, opened: &Opened) {
     let reasons = || opened.passed_over.iter().map(|attempt| format!("; {attempt}")).collect::<String>();
-    match (wanted, opened.device) {
+    match (wanted, opened.session.device()) {
         (Device::Cpu, _) => {}
         (Device::Auto, device) => log::info!("a network runs on {device}{}", reasons()),
         (wanted, Device::Cpu) => log::warn!("a network runs on the CPU, since {wanted} cannot be had{}", reasons()),

@@ -8,7 +8,7 @@ use ort::{
     },
 };
 
-use super::{Attempt, Backend, Device, NetworkSource, Runtime};
+use super::{Attempt, Backend, Device, NetworkSource, Runtime, session::DeviceSession};
 
 /// What a session is opened with, kept as long as it may have to be opened again.
 #[derive(Debug, Clone)]
@@ -18,10 +18,9 @@ pub(super) struct Opening {
     threads: usize,
 }
 
-/// A session that was opened, and where.
+/// A session that was opened.
 pub(super) struct Opened {
-    pub(super) session: Session,
-    pub(super) device: Device,
+    pub(super) session: DeviceSession,
     /// How many nodes of the graph the device computes, of how many, where it is not the CPU.
     pub(super) nodes: Option<(usize, usize)>,
     pub(super) passed_over: Vec<Attempt>,
@@ -42,23 +41,21 @@ impl Opening {
         let mut passed_over = Vec::new();
         for device in wanted.to_try() {
             match self.open_on(runtime, source, device) {
-                Ok((session, nodes)) => {
-                    return Ok(Opened { session, device, nodes: Some(nodes), passed_over });
-                }
+                Ok((session, nodes)) => return Ok(Opened { session, nodes: Some(nodes), passed_over }),
                 Err(attempts) => passed_over.extend(attempts),
             }
         }
-        Ok(Opened { session: self.open_on_cpu(source)?, device: Device::Cpu, nodes: None, passed_over })
+        Ok(Opened { session: self.open_on_cpu(source)?, nodes: None, passed_over })
     }
 
     /// Opens a session on the CPU.
-    pub(super) fn open_on_cpu(&self, source: NetworkSource<'_>) -> Result<Session, ort::Error> {
+    pub(super) fn open_on_cpu(&self, source: NetworkSource<'_>) -> Result<DeviceSession, ort::Error> {
         let mut builder = self.builder()?;
         if self.backend == Backend::OnnxRuntime {
             // Otherwise it might choose a plugin that was registered for another network.
             builder = builder.with_auto_device(AutoDevicePolicy::PreferCPU)?;
         }
-        commit(&mut builder, source)
+        DeviceSession::open(Device::Cpu, || commit(&mut builder, source))
     }
 
     fn builder(&self) -> Result<SessionBuilder, ort::Error> {
@@ -74,7 +71,7 @@ impl Opening {
         runtime: &Runtime,
         source: NetworkSource<'_>,
         device: Device,
-    ) -> Result<(Session, (usize, usize)), Vec<Attempt>> {
+    ) -> Result<(DeviceSession, (usize, usize)), Vec<Attempt>> {
         let passed_over = |reason: String| vec![Attempt::device(device, reason)];
         if !device.is_built_in() {
             let feature = device.to_string().to_lowercase();
@@ -91,8 +88,8 @@ impl Opening {
             Device::WebGpu => runtime.with_webgpu(builder)?,
             _ => with_provider(builder, device).map_err(passed_over)?,
         };
-        let session = commit(&mut builder, source).map_err(failed)?;
-        match placement::nodes(&session, device.provider()).map_err(failed)? {
+        let session = DeviceSession::open(device, || commit(&mut builder, source)).map_err(failed)?;
+        match placement::nodes(session.get(), device.provider()).map_err(failed)? {
             (0, all) => Err(passed_over(format!("it can compute none of the {all} nodes of the network"))),
             nodes => Ok((session, nodes)),
         }

@@ -1,8 +1,15 @@
 //! The WebGPU plugin of ONNX Runtime.
 
-use std::path::PathBuf;
+use std::{
+    mem,
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
+};
 
-use ort::{environment::Environment, session::builder::SessionBuilder};
+use ort::{
+    environment::Environment,
+    session::{Session, builder::SessionBuilder},
+};
 
 use super::{
     Attempt, Device,
@@ -44,4 +51,47 @@ pub(super) fn add(environment: &Environment, builder: SessionBuilder) -> Result<
     let offered = environment.devices().find(|device| device.ep().is_ok_and(|name| name == Device::WebGpu.provider()));
     let device = offered.ok_or("its plugin sees no GPU")?;
     builder.with_devices([device], None).map_err(|error| one_line(&error.to_string()))
+}
+
+/// Whose turn it is.
+static TURN: Mutex<()> = Mutex::new(());
+/// Sessions that were closed while another had its turn.
+static LEFT: Mutex<Vec<Session>> = Mutex::new(Vec::new());
+
+/// The right to use the GPU.
+///
+/// All sessions of a process share what the plugin 0.4.0 records for the GPU, its buffers and its shaders, and it locks none of that: two
+/// that run at once give nonsense or crash the process (<https://github.com/microsoft/onnxruntime/issues/32561>). So they take turns
+/// to be opened, to run and to be closed.
+pub(super) struct Turn {
+    _lock: MutexGuard<'static, ()>,
+}
+
+/// Waits until no other session uses the GPU.
+pub(super) fn turn() -> Turn {
+    // The lock holds nothing that a panic could leave half done.
+    Turn { _lock: TURN.lock().unwrap_or_else(PoisonError::into_inner) }
+}
+
+/// Closes a session and waits for nobody: where another has its turn, it is closed at the end of that.
+pub(super) fn close(session: Session) {
+    left().push(session);
+    let lock = match TURN.try_lock() {
+        Ok(lock) => lock,
+        Err(TryLockError::Poisoned(lock)) => lock.into_inner(),
+        Err(TryLockError::WouldBlock) => return,
+    };
+    drop(Turn { _lock: lock });
+}
+
+fn left() -> MutexGuard<'static, Vec<Session>> {
+    LEFT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let sessions = mem::take(&mut *left());
+        // They take their time; the list is free meanwhile.
+        drop(sessions);
+    }
 }
