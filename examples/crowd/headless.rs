@@ -6,20 +6,24 @@ use bevy::{
     camera::visibility::RenderLayers,
     prelude::*,
     render::view::screenshot::{Screenshot, save_to_disk},
+    time::TimeUpdateStrategy,
 };
 use bevy_talkie::prelude::*;
 
 use crate::{
     Person, Speakers,
     off_screen::{self, step},
-    square::Target,
+    square::{Place, Target},
 };
 
 const SIZE: (u32, u32) = (1280, 720);
-/// Game time between two steps, how many pass before anything is drawn, and how many are drawn before the one that is kept.
+/// Game time between two steps, how many pass at least and at most before anything is drawn, and how many are drawn before the one that
+/// is kept.
 const STEP: Duration = Duration::from_millis(40);
-const STEPS: usize = 100;
+const STEPS: (usize, usize) = (100, 300);
 const DRAWN: usize = 3;
+/// How many of those in front have their mouths open then, and how far.
+const OPEN: (usize, f32) = (3, 0.28);
 
 /// No window and no sound, and time in steps of one picture.
 pub fn prepare(app: &mut App) {
@@ -53,7 +57,19 @@ fn draw(app: &mut App, path: PathBuf) -> Result<(), String> {
             return Err("not everybody was bound: see the log".into());
         }
     }
-    (0..STEPS).for_each(|_| step(app));
+    let (least, most) = STEPS;
+    (0..least).for_each(|_| step(app));
+    // The moment that a photographer waits for.
+    let mut front = app.world_mut().query::<(&Place, &LivePose)>();
+    for _ in least..most {
+        let faces = front.iter(app.world()).filter(|(place, _)| place.is_in_front());
+        if faces.filter(|(_, pose)| pose.0.weight(FaceChannel::JawOpen) > OPEN.1).count() >= OPEN.0 {
+            break;
+        }
+        step(app);
+    }
+    // It stands still while it is drawn.
+    app.insert_resource(TimeUpdateStrategy::ManualDuration(Duration::ZERO));
     look(app, true);
     (0..DRAWN).for_each(|_| step(app));
     let image = app.world().resource::<Target>().0.clone();

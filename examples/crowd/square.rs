@@ -27,6 +27,12 @@ const EYE: Vec3 = Vec3::new(0.0, 1.62, 0.0);
 #[derive(Component)]
 pub struct Place(usize);
 
+impl Place {
+    pub fn is_in_front(&self) -> bool {
+        self.0 < ARCS[0].0
+    }
+}
+
 /// The ring around a pedestal, of whom.
 #[derive(Component)]
 pub struct Ring(Entity);
