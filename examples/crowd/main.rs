@@ -4,7 +4,8 @@
 //! halves the budget of the networks, and the mouse wheel takes the camera nearer. The ring around a pedestal shows how much is done for a
 //! face: green all of it, down to grey for nothing.
 //!
-//! `--speakers 100` lets so many stand there at first. `--headless PICTURE.png` draws one picture off-screen, when most of those in front have their mouths open.
+//! `--speakers 100` lets so many stand there at first. `--headless PICTURE.png` draws one picture off-screen, when
+//! most of those in front have their mouths open.
 
 use std::path::PathBuf;
 

@@ -102,7 +102,7 @@ mod tests {
         drop(turn);
         assert_eq!(early_inner.strong_count(), 0);
         drop(late);
-        // Another test may have its turn.
+        // Another test may have its turn, and closes it.
         drop(webgpu::turn());
         assert_eq!(late_inner.strong_count(), 0);
     }

@@ -3,7 +3,7 @@
 use std::{
     mem,
     path::PathBuf,
-    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 use ort::{
@@ -53,45 +53,59 @@ pub(super) fn add(environment: &Environment, builder: SessionBuilder) -> Result<
     builder.with_devices([device], None).map_err(|error| one_line(&error.to_string()))
 }
 
-/// Whose turn it is.
-static TURN: Mutex<()> = Mutex::new(());
-/// Sessions that were closed while another had its turn.
-static LEFT: Mutex<Vec<Session>> = Mutex::new(Vec::new());
+/// Who uses the GPU.
+struct Gpu {
+    is_busy: bool,
+    /// Sessions that were closed meanwhile.
+    closed: Vec<Session>,
+}
+
+static GPU: Mutex<Gpu> = Mutex::new(Gpu { is_busy: false, closed: Vec::new() });
+static FREE: Condvar = Condvar::new();
 
 /// The right to use the GPU.
 ///
 /// All sessions of a process share what the plugin 0.4.0 records for the GPU, its buffers and its shaders, and it locks none of that: two
 /// that run at once give nonsense or crash the process (<https://github.com/microsoft/onnxruntime/issues/32561>). So they take turns
 /// to be opened, to run and to be closed.
-pub(super) struct Turn {
-    _lock: MutexGuard<'static, ()>,
-}
+pub(super) struct Turn(());
 
 /// Waits until no other session uses the GPU.
 pub(super) fn turn() -> Turn {
-    // The lock holds nothing that a panic could leave half done.
-    Turn { _lock: TURN.lock().unwrap_or_else(PoisonError::into_inner) }
+    let gpu = FREE.wait_while(gpu(), |gpu| gpu.is_busy);
+    gpu.unwrap_or_else(PoisonError::into_inner).is_busy = true;
+    Turn(())
 }
 
 /// Closes a session and waits for nobody: where another has its turn, it is closed at the end of that.
 pub(super) fn close(session: Session) {
-    left().push(session);
-    let lock = match TURN.try_lock() {
-        Ok(lock) => lock,
-        Err(TryLockError::Poisoned(lock)) => lock.into_inner(),
-        Err(TryLockError::WouldBlock) => return,
-    };
-    drop(Turn { _lock: lock });
+    let mut gpu = gpu();
+    gpu.closed.push(session);
+    if !gpu.is_busy {
+        gpu.is_busy = true;
+        drop(gpu);
+        drop(Turn(()));
+    }
 }
 
-fn left() -> MutexGuard<'static, Vec<Session>> {
-    LEFT.lock().unwrap_or_else(PoisonError::into_inner)
+/// It is locked for moments only, and nothing that may panic happens meanwhile.
+fn gpu() -> MutexGuard<'static, Gpu> {
+    GPU.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let sessions = mem::take(&mut *left());
-        // They take their time; the list is free meanwhile.
-        drop(sessions);
+        loop {
+            let mut gpu = gpu();
+            if gpu.closed.is_empty() {
+                gpu.is_busy = false;
+                FREE.notify_one();
+                return;
+            }
+            let sessions = mem::take(&mut gpu.closed);
+            drop(gpu);
+            // They take their time.
+            drop(sessions);
+        }
     }
 }
